@@ -1,0 +1,1 @@
+"""Offline tools that make the detector: procedural pictures, training and export."""

@@ -1,0 +1,1 @@
+"""Procedural cameras, look-alikes and streets, drawn by Blender."""

@@ -1,0 +1,1 @@
+"""Pure computation: no clock, file, socket, log or randomness of its own."""

@@ -1,0 +1,159 @@
+"""Which parts of a frame to look at, and how overlapping looks become one answer.
+
+Cameras cover 1 to 3 % of a frame's width: a whole frame shrunk to the network's input cannot show
+them. So the frame is cut into tiles of the network's own input size, at native resolution (a crop
+is free, a resize is not), and only a person who asks for everything gets coarser scales as well.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from scanner.records import Box, Detection
+
+OVERLAP: Final = 0.2  # share of a tile that the next one sees again: 64 px of 320
+MERGE_IOU: Final = 0.45
+MERGE_IOS: Final = 0.65  # intersection over the smaller box: a head cut by a tile's edge
+EDGE_PX: Final = 2.0
+
+
+class Tile(msgspec.Struct, frozen=True):
+    """A square of the frame: left, top and side in frame pixels. ``scale`` = tile side / side."""
+
+    x: int
+    y: int
+    side: int
+
+
+def grid(width_px: int, height_px: int, side_px: int, overlap: float = OVERLAP) -> list[Tile]:
+    """Squares of one side that cover a frame, evenly spread, row by row.
+
+    Where the frame is smaller than the side there is one square, starting at 0 and reaching past
+    the frame; whoever cuts it fills up.
+    """
+    step = max(1, math.floor(side_px * (1 - overlap)))
+    return [
+        Tile(x, y, side_px)
+        for y in _starts(height_px, side_px, step)
+        for x in _starts(width_px, side_px, step)
+    ]
+
+
+def _starts(length_px: int, side_px: int, step_px: int) -> list[int]:
+    """Where squares begin along one axis, first at 0 and last flush with the end."""
+    if length_px <= side_px:
+        return [0]
+    gaps = math.ceil((length_px - side_px) / step_px)
+    return [round(i * (length_px - side_px) / gaps) for i in range(gaps + 1)]
+
+
+def pyramid(width_px: int, height_px: int, tile_px: int) -> list[Tile]:
+    """Squares of every scale: the whole picture, then halves of its side, down to native tiles.
+
+    Each scale halves the side of the last, so an object is seen at one scale at least with between
+    1/4 and 1/2 of the largest share of a tile it can have.
+    """
+    side = max(width_px, height_px)
+    levels: list[Tile] = []
+    while side > tile_px * 1.25:
+        levels += grid(width_px, height_px, side)
+        side = (side + 1) // 2
+    return levels + grid(width_px, height_px, tile_px)
+
+
+class Schedule:
+    """Hands out native tiles, a few per frame, so that each is seen again within a bounded time.
+
+    Live candidates first: a tile around each box that was just seen. The rest goes round.
+    """
+
+    def __init__(self, width_px: int, height_px: int, tile_px: int, budget: int = 0) -> None:
+        self._size = (width_px, height_px)
+        self._tile_px = tile_px
+        self._ring = grid(width_px, height_px, tile_px)
+        self._budget = budget or len(self._ring)
+        self._next = 0
+
+    def next_tiles(self, candidates: Sequence[Box]) -> list[Tile]:
+        """Tiles for one frame, at most the budget, without repeats."""
+        if self._budget >= len(self._ring):
+            return list(self._ring)
+        chosen: list[Tile] = []
+        for box in candidates:
+            if len(chosen) >= self._budget // 2:
+                break
+            tile = self._around(box)
+            if tile not in chosen:
+                chosen.append(tile)
+        while len(chosen) < self._budget:
+            tile = self._ring[self._next]
+            self._next = (self._next + 1) % len(self._ring)
+            if tile not in chosen:
+                chosen.append(tile)
+        return chosen
+
+    def _around(self, box: Box) -> Tile:
+        x, y = box.centre_px
+        width, height = self._size
+        half = self._tile_px / 2
+        return Tile(
+            round(min(max(x - half, 0), max(width - self._tile_px, 0))),
+            round(min(max(y - half, 0), max(height - self._tile_px, 0))),
+            self._tile_px,
+        )
+
+
+def to_frame(detection: Detection, tile: Tile, tile_px: int) -> Detection:
+    """A detection in a tile of ``tile_px`` pixels, in pixels of the frame."""
+    box = detection.box.scaled(tile.side / tile_px).shifted(tile.x, tile.y)
+    return msgspec.structs.replace(detection, box=box)
+
+
+def cut_by_edge(detection: Detection, tile: Tile, width_px: int, height_px: int) -> bool:
+    """Whether a box (in frame pixels) touches a side of its tile that is not the frame's own."""
+    box, margin = detection.box, EDGE_PX * tile.side / 320
+    return (
+        (box.x0 - tile.x < margin and tile.x > 0)
+        or (box.y0 - tile.y < margin and tile.y > 0)
+        or (tile.x + tile.side - box.x1 < margin and tile.x + tile.side < width_px)
+        or (tile.y + tile.side - box.y1 < margin and tile.y + tile.side < height_px)
+    )
+
+
+def merge(detections: Sequence[Detection]) -> list[Detection]:
+    """One detection per camera from several looks, best score first.
+
+    A box goes when a better one covers it by IoU, or covers most of the smaller of the two (IoS):
+    that is how a head cut by a tile's edge is recognised.
+    """
+    kept: list[Detection] = []
+    for candidate in sorted(detections, key=lambda d: (-d.score, d.box.x0, d.box.y0)):
+        if not any(_same(candidate.box, other.box) for other in kept):
+            kept.append(candidate)
+    return kept
+
+
+def _same(a: Box, b: Box) -> bool:
+    shared = intersection_px2(a, b)
+    if shared <= 0:
+        return False
+    area_a, area_b = a.width_px * a.height_px, b.width_px * b.height_px
+    return (
+        shared / (area_a + area_b - shared) > MERGE_IOU or shared / min(area_a, area_b) > MERGE_IOS
+    )
+
+
+def intersection_px2(a: Box, b: Box) -> float:
+    """Area that two boxes share, square pixels."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union, 0 to 1."""
+    shared = intersection_px2(a, b)
+    union = a.width_px * a.height_px + b.width_px * b.height_px - shared
+    return shared / union if union > 0 else 0.0

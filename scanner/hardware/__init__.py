@@ -1,0 +1,1 @@
+"""Adapters to devices: one vendor library per file, imported inside the constructor."""

@@ -1,0 +1,1 @@
+"""Recorded walks as sources, and the shipped stand-ins of the other ports."""
