@@ -124,7 +124,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     views: int
     first_frame: int
     last_frame: int
-    utc_s: float  # GNSS time of the last view; coarsened before it leaves
+    at_ns: int  # boot clock at the last view
 
 
 class NotLocated(msgspec.Struct, frozen=True, kw_only=True):

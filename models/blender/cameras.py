@@ -162,7 +162,7 @@ def pole_piece(rng: Random, below_m: float, above_m: float, radius_m: float) -> 
     else:
         finish = rng.choice([steel(rng), plastic(rng, grey(rng.uniform(0.02, 0.5))), plastic(rng, (0.02, 0.06, 0.04))])
     axis = sh.shift(-radius_m, 0, 0)
-    model.add(sh.lathe([(radius_m, -below_m), (radius_m, above_m), (0, above_m)], 28), finish, axis)
+    model.add(sh.lathe([(0, -below_m), (radius_m, -below_m), (radius_m, above_m), (0, above_m)], 28), finish, axis)
     for z in (-0.05, 0.05):
         model.add(sh.lathe([(radius_m * 1.03, z - 0.008), (radius_m * 1.05, z), (radius_m * 1.03, z + 0.008)], 28), steel(rng), axis)
     return model

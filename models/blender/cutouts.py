@@ -1,0 +1,126 @@
+"""Render cut-outs inside Blender: blender -b --factory-startup --python cutouts.py -- --help."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import bpy
+import numpy as np
+
+# Blender runs a script without its package; the checkout has to be found by place.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from models.blender import lookalikes, materials, studio
+from models.blender import shapes as sh
+from models.blender.assembly import Assembly
+from models.blender.cameras import KINDS, build_camera, pole_piece
+from models.blender.sky import make_surroundings
+
+MARGIN_PX = 4
+FULL_PX = 8192
+
+
+def build_subject(rng: Random) -> Assembly:
+    """Return a random camera or look-alike with what carries it."""
+    if rng.random() < 0.3:
+        name = rng.choice(list(lookalikes.BUILDERS))
+        model = lookalikes.BUILDERS[name](rng)
+        if name in lookalikes.POLE and (name not in lookalikes.WALL or rng.random() < 0.5) and rng.random() < 0.7:
+            model.absorb(pole_piece(rng, rng.uniform(0.2, 0.7), rng.uniform(0.1, 0.4), rng.uniform(0.03, 0.09)), sh.shift())
+        return model
+    kind = rng.choices(KINDS, (32, 28, 22, 18))[0]
+    mounts = {"bullet": ["wall", "pole"], "dome": ["ceiling", "wall", "pole"], "ptz": ["wall", "pole"], "alpr": ["pole", "pole", "wall"]}
+    mount = rng.choice(mounts[kind])
+    model = build_camera(kind, rng, mount)
+    if mount == "pole":
+        radius = rng.uniform(0.025, 0.1)
+        if rng.random() < 0.15:
+            other = build_camera(rng.choice(("bullet", kind)), rng, "pole")
+            place = sh.shift(-radius, 0, rng.uniform(-0.3, 0.3)) @ sh.turn("z", rng.uniform(100, 260)) @ sh.shift(radius)
+            model.absorb(other, place)
+        model.absorb(pole_piece(rng, rng.uniform(0.1, 0.6), rng.uniform(0.08, 0.45), radius), sh.shift())
+    return model
+
+
+def choose_view(rng: Random, model: Assembly) -> tuple[np.ndarray, float, float]:
+    """Return the camera's pose (4x4), its focal length in pixels and the wanted long side in pixels."""
+    points = model.vertices()
+    centre = (points.min(0) + points.max(0)) / 2
+    radius = float(np.linalg.norm(points - centre, axis=1).max())
+    wall = not any(part for part in model.parts if part.mesh.vertices[:, 0].min() < -0.03)
+    azimuth = rng.uniform(-85, 85) if wall else rng.uniform(-180, 180)
+    elevation = rng.triangular(-8, 52, 18)
+    distance = max(2.2 * radius, rng.uniform(2.0, 12.0))
+    e, a = math.radians(elevation), math.radians(azimuth)
+    offset = np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), -math.sin(e)]) * distance
+    pose = studio.camera_pose(centre + offset, azimuth + 180, elevation, rng.gauss(0, 2.5))
+    return pose, 1.0, rng.uniform(96, 224)
+
+
+def frame(rng: Random, model: Assembly) -> tuple[Any, dict[str, float], list[list[float]]]:
+    """Set the camera to a tight crop; returns it, the crop in full-frame pixels and the boxes in crop pixels."""
+    pose, _, long_px = choose_view(rng, model)
+    rough = studio.project(model.vertices(), pose, 1.0, 0, 0)[:, :2]
+    focal = long_px / float((rough.max(0) - rough.min(0)).max())
+    if model.heads:
+        head = studio.project(model.head_vertices(0), pose, 1.0, 0, 0)[:, :2]
+        # A long pole must not leave the head a few pixels wide.
+        focal = max(focal, min(320 / long_px * focal, 40 / float((head.max(0) - head.min(0)).max())))
+    spots = studio.project(model.vertices(), pose, focal, FULL_PX, FULL_PX)[:, :2]
+    low = np.floor(spots.min(0)) - MARGIN_PX
+    high = np.ceil(spots.max(0)) + MARGIN_PX
+    eye = studio.add_camera(60)
+    eye.data.lens = focal / FULL_PX * 36.0
+    eye.data.clip_start = 0.05
+    eye.matrix_world = studio.Matrix(pose.tolist())
+    boxes = []
+    for number in range(len(model.heads)):
+        head = studio.project(model.head_vertices(number), pose, focal, FULL_PX, FULL_PX)[:, :2]
+        boxes.append([round(float(v), 1) for v in (*(head.min(0) - low), *(head.max(0) - low))])
+    crop = {"x0": low[0], "y0": low[1], "x1": high[0], "y1": high[1]}
+    return eye, crop, boxes
+
+
+def draw_one(number: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Render picture number and return its index line."""
+    rng = Random(f"cutout:{seed}:{number}")
+    studio.clear_scene()
+    materials.forget()
+    model = build_subject(rng)
+    studio.place_model(model, np.eye(4))
+    studio.light_scene(make_surroundings(rng), show=False)
+    _, crop, boxes = frame(rng, model)
+    render = bpy.context.scene.render
+    render.use_border = render.use_crop_to_border = True
+    render.border_min_x, render.border_max_x = crop["x0"] / FULL_PX, crop["x1"] / FULL_PX
+    render.border_min_y, render.border_max_y = 1 - crop["y1"] / FULL_PX, 1 - crop["y0"] / FULL_PX
+    name = f"cutouts/{number:05d}.png"
+    studio.render_to(folder / name, FULL_PX, FULL_PX, "RGBA")
+    cameras = [{"kind": kind, "box": box} for kind, box in zip(model.heads, boxes, strict=True)]
+    return {"file": name, "name": model.name, "cameras": cameras}
+
+
+def main() -> None:
+    """Render the numbers given on the command line, one index line each."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--numbers", type=Path, required=True, help="a file with picture numbers")
+    parser.add_argument("--index", type=Path, required=True, help="the index file to append to")
+    parser.add_argument("--samples", type=int, default=28)
+    args = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
+    studio.set_cycles(args.samples, threads=1)
+    for number in json.loads(args.numbers.read_text()):
+        line = draw_one(number, args.seed, args.out)
+        with args.index.open("a") as index:
+            index.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()

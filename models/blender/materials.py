@@ -1,0 +1,146 @@
+"""Blender shaders for the finishes; each finish is built once per file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+if TYPE_CHECKING:
+    from models.blender.assembly import Finish
+
+_made: dict[Finish, Any] = {}
+
+
+def forget() -> None:
+    """Drop every shader, so that the next picture starts clean."""
+    _made.clear()
+    for material in list(bpy.data.materials):
+        bpy.data.materials.remove(material)
+
+
+def shader(finish: Finish) -> Any:
+    """Return the Blender material of a finish."""
+    if finish in _made:
+        return _made[finish]
+    material = bpy.data.materials.new(finish.recipe)
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    nodes.clear()
+    tree = _Tree(material.node_tree)
+    recipes = {"gloss": _gloss, "bubble": _bubble, "glow": _glow, "solar": _solar, "wood": _wood}
+    surface = recipes.get(finish.recipe, _paint)(tree, finish)
+    if finish.recipe in _WALLS:
+        surface = _WALLS[finish.recipe](tree, finish)
+    tree.link(surface, tree.node("ShaderNodeOutputMaterial").inputs[0])
+    _made[finish] = material
+    return material
+
+
+class _Tree:
+    """A node tree that is quick to write down."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+
+    def node(self, kind: str, inputs: dict[Any, Any] | None = None, **settings: Any) -> Any:
+        """Add a node; inputs may be values or sockets."""
+        node = self.tree.nodes.new(kind)
+        for name, value in settings.items():
+            setattr(node, name, value)
+        for name, value in (inputs or {}).items():
+            if hasattr(value, "is_linked"):
+                self.link(value, node.inputs[name])
+            else:
+                node.inputs[name].default_value = value
+        return node
+
+    def link(self, source: Any, target: Any) -> None:
+        """Join two sockets."""
+        self.tree.links.new(source, target)
+
+    def principled(self, colour: Any, roughness: Any, metal: float = 0.0, normal: Any = None, specular: float = 0.5) -> Any:
+        """Add a principled surface and return its shader socket."""
+        inputs = {"Base Color": colour, "Roughness": roughness, "Metallic": metal, "Specular": specular}
+        if normal is not None:
+            inputs["Normal"] = normal
+        return self.node("ShaderNodeBsdfPrincipled", inputs).outputs[0]
+
+    def place(self, scale: float = 1.0) -> Any:
+        """Return object coordinates in metres, scaled."""
+        coords = self.node("ShaderNodeTexCoord").outputs["Object"]
+        if scale == 1.0:
+            return coords
+        return self.node("ShaderNodeVectorMath", {0: coords, 1: (scale, scale, scale)}, operation="MULTIPLY").outputs[0]
+
+    def noise(self, scale: float, detail: float = 4.0, vector: Any = None) -> Any:
+        """Return fractal noise in about 0..1."""
+        return self.node("ShaderNodeTexNoise", {"Vector": vector or self.place(), "Scale": scale, "Detail": detail}).outputs[0]
+
+    def ramp(self, value: Any, low: float, high: float, out_low: float = 0.0, out_high: float = 1.0) -> Any:
+        """Map a value from low..high to out_low..out_high, clamped."""
+        inputs = {0: value, 1: low, 2: high, 3: out_low, 4: out_high}
+        return self.node("ShaderNodeMapRange", inputs).outputs[0]
+
+    def blend(self, amount: Any, first: Any, second: Any) -> Any:
+        """Mix two colours."""
+        return self.node("ShaderNodeMixRGB", {0: amount, 1: first, 2: second}).outputs[0]
+
+    def wall_place(self) -> Any:
+        """Return (along the wall, height, 0) in metres for upright faces of any direction."""
+        parts = self.node("ShaderNodeSeparateXYZ", {0: self.place()})
+        along = self.node("ShaderNodeMath", {0: parts.outputs[0], 1: parts.outputs[1]}, operation="ADD").outputs[0]
+        return self.node("ShaderNodeCombineXYZ", {0: along, 1: parts.outputs[2]}).outputs[0]
+
+
+def rgba(colour: tuple[float, float, float]) -> tuple[float, float, float, float]:
+    """Return an opaque colour for a socket."""
+    return (*colour, 1.0)
+
+
+def _paint(tree: _Tree, finish: Finish) -> Any:
+    """Return paint or metal with streaks of dirt."""
+    if finish.dirt <= 0.01:
+        return tree.principled(rgba(finish.colour), finish.roughness, finish.metal)
+    spots = tree.ramp(tree.noise(finish.scale), 0.45, 0.75, 0, finish.dirt)
+    grime = tuple(0.25 * c + 0.02 for c in finish.colour)
+    colour = tree.blend(spots, rgba(finish.colour), rgba(grime))
+    rough = tree.ramp(spots, 0, 1, finish.roughness, min(1.0, finish.roughness + 0.4))
+    return tree.principled(colour, rough, finish.metal)
+
+
+def _gloss(tree: _Tree, finish: Finish) -> Any:
+    """Return dark polished glass."""
+    return tree.principled(rgba(finish.colour), finish.roughness, 0.0, specular=0.8)
+
+
+def _bubble(tree: _Tree, finish: Finish) -> Any:
+    """Return a thin tinted shell: transparent in the middle, mirror-like at the rim."""
+    clear = tree.node("ShaderNodeBsdfTransparent", {0: rgba(finish.colour)}).outputs[0]
+    mirror = tree.node("ShaderNodeBsdfGlossy", {0: (0.9, 0.9, 0.9, 1), 1: finish.roughness}).outputs[0]
+    facing = tree.node("ShaderNodeLayerWeight", {0: 0.25}).outputs["Fresnel"]
+    amount = tree.ramp(facing, 0, 1, 0.05, 0.9)
+    return tree.node("ShaderNodeMixShader", {0: amount, 1: clear, 2: mirror}).outputs[0]
+
+
+def _glow(tree: _Tree, finish: Finish) -> Any:
+    """Return a lit surface."""
+    return tree.node("ShaderNodeEmission", {0: rgba(finish.colour), 1: finish.strength}).outputs[0]
+
+
+def _solar(tree: _Tree, finish: Finish) -> Any:
+    """Return solar cells with thin bright lines."""
+    brick = tree.node("ShaderNodeTexBrick", {"Vector": tree.place(), "Color1": rgba(finish.colour), "Color2": rgba(finish.colour)}, offset=0.0)
+    for name, value in {"Mortar": rgba(finish.second), "Scale": finish.scale, "Mortar Size": 0.012, "Brick Width": 1.0, "Row Height": 1.0}.items():
+        brick.inputs[name].default_value = value
+    return tree.principled(brick.outputs[0], finish.roughness)
+
+
+def _wood(tree: _Tree, finish: Finish) -> Any:
+    """Return weathered wood with an upright grain."""
+    stretched = tree.node("ShaderNodeVectorMath", {0: tree.place(), 1: (1, 1, 0.08)}, operation="MULTIPLY").outputs[0]
+    grain = tree.ramp(tree.noise(finish.scale * 6, 6, stretched), 0.35, 0.65)
+    return tree.principled(tree.blend(grain, rgba(finish.colour), rgba(finish.second)), finish.roughness)
+
+
+_WALLS: dict[str, Any] = {}

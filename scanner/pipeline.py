@@ -1,0 +1,203 @@
+"""One frame's life on the device, from pixels to a sealed record in the outbox.
+
+    frame -> detections -> glimpses -> tracks -> sightings -> sites -> records, sealed, on the card
+
+A frame is held for one turn of the loop. What is found waits in memory only until its site is
+complete: the wearer has moved on, or the walk has ended.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from scanner.core import privacy
+from scanner.core.geometry import LensModel, pose_from_position
+from scanner.core.locate import locate
+from scanner.core.sites import group, join
+from scanner.core.tracking import Tracker, glimpse
+from scanner.core.wire import Record
+from scanner.errors import ScannerError, StoreError
+from scanner.frame import Frame
+from scanner.looking import Watcher
+from scanner.ports import FrameSource, Panel, PositionSource, RecordStore
+from scanner.records import Detection, NotLocated, Position, Sighting, Track, Withheld
+
+SITE_COMPLETE_S: Final = 20.0  # so long after its last view nothing is added to a site
+
+
+class Counts(msgspec.Struct):
+    """What a run came to; for the person at the terminal, never stored."""
+
+    frames: int = 0
+    without_fix: int = 0
+    detections: int = 0
+    sightings: int = 0
+    not_located: int = 0
+    withheld: int = 0
+    records: int = 0
+
+
+class Finder:
+    """Frames with positions -> located sightings: what ``run`` and ``replay`` have in common."""
+
+    def __init__(self, watcher: Watcher, positions: PositionSource, lens: LensModel) -> None:
+        self._watcher = watcher
+        self._positions = positions
+        self._lens = lens
+        self._tracker = Tracker()
+        self.counts = Counts()
+        self.rejected: list[NotLocated] = []
+        self.position: Position | None = None  # the last one; lives here and nowhere else
+
+    def take(self, frame: Frame) -> list[Sighting]:
+        """Look at one frame; return the cameras whose tracks have ended."""
+        self.counts.frames += 1
+        position = self._positions.position_at(frame.at_ns)
+        self.position = position or self.position
+        height, width = frame.pixels.shape[:2]
+        lens = self._lens.resized(width, height)
+        pose = pose_from_position(position, lens) if position else None
+        found: Sequence[Detection] = self._watcher.look(frame.pixels)
+        self.counts.detections += len(found)
+        if pose is None:
+            self.counts.without_fix += 1
+            return self._locate_all(self._tracker.update([], frame.at_ns))
+        seen = [glimpse(d, pose, lens, frame.number) for d in found]
+        return self._locate_all(self._tracker.update(seen, frame.at_ns))
+
+    def finish(self) -> list[Sighting]:
+        """The walk is over: the cameras of all tracks that were still open."""
+        return self._locate_all(self._tracker.close())
+
+    def _locate_all(self, tracks: Sequence[Track]) -> list[Sighting]:
+        located = []
+        for track in tracks:
+            result = locate(track)
+            if isinstance(result, NotLocated):
+                self.counts.not_located += 1
+                self.rejected.append(result)
+            else:
+                self.counts.sightings += 1
+                located.append(result)
+        return located
+
+
+class Sealer:
+    """Sites -> sealed records in the outbox.
+
+    When the card takes no more, sealed records wait in memory and are tried again with each new
+    one: a full disk that is cleared in time loses nothing.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        seal: Callable[[Record], bytes],
+        policy: privacy.Policy,
+        *,
+        model: str,
+        uniform: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._seal = seal
+        self._policy = policy
+        self._model = model
+        self._uniform = uniform
+        self._unkept: list[tuple[bytes, int]] = []
+
+    def seal(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
+        """Seal one site for the card; says why if it must not leave."""
+        record = privacy.decide(site, self._policy, utc_s=utc_s, model=self._model)
+        if isinstance(record, Withheld):
+            return record
+        due_s = privacy.due_s(self._policy, utc_s or 0.0, self._uniform)
+        self._unkept.append((self._seal(record), due_s))
+        return None
+
+    def keep(self) -> int:
+        """Put what is sealed on the card and return how many records that were.
+
+        Raises StoreError if the card takes no more; the rest waits for the next call.
+        """
+        kept = 0
+        while self._unkept:
+            payload, due_s = self._unkept[0]
+            self._store.add(payload, due_s=due_s)
+            self._unkept.pop(0)
+            kept += 1
+        return kept
+
+    @property
+    def unkept(self) -> int:
+        """Sealed records that are in memory only."""
+        return len(self._unkept)
+
+
+def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> Counts:
+    """Run until the source ends; what was found is on the card when this returns or raises.
+
+    Raises what the source raised, or StoreError if records could not be kept.
+    """
+    waiting: list[Sighting] = []
+    trouble: ScannerError | None = None
+    try:
+        for frame in source.frames():
+            waiting += finder.take(frame)
+            panel.show("scanning" if finder.position else "no-fix")
+            complete, waiting = _split(waiting, frame.at_ns)
+            _keep(complete, finder, sealer, panel)
+    except ScannerError as e:
+        trouble = e
+    _keep(group(join(waiting + finder.finish())), finder, sealer, panel)
+    if sealer.unkept:
+        lost = StoreError(
+            f"{sealer.unkept} records could not be kept: the card takes no more",
+            hint="free some space and walk again",
+        )
+        trouble = trouble or lost
+    if trouble:
+        panel.show("trouble", str(trouble))
+        raise trouble
+    panel.show("done")
+    return finder.counts
+
+
+def find_all(source: FrameSource, finder: Finder) -> Iterator[tuple[int, list[Sighting]]]:
+    """Run until the source ends, keeping nothing: yields (frame number, sightings ended there)."""
+    for frame in source.frames():
+        yield frame.number, finder.take(frame)
+    yield -1, finder.finish()
+
+
+Site = tuple[Sighting, ...]
+
+
+def _split(sightings: Sequence[Sighting], now_ns: int) -> tuple[list[Site], list[Sighting]]:
+    """Sites whose last view is some time ago, and the sightings of all others."""
+    complete: list[Site] = []
+    waiting: list[Sighting] = []
+    for site in group(join(sightings)):
+        if (now_ns - max(s.at_ns for s in site)) / 1e9 >= SITE_COMPLETE_S:
+            complete.append(site)
+        else:
+            waiting += site
+    return complete, waiting
+
+
+def _keep(sites: Sequence[Site], finder: Finder, sealer: Sealer, panel: Panel) -> None:
+    """Seal the sites and put them on the card; the panel hears of it afterwards."""
+    utc_s = finder.position.utc_s if finder.position else None
+    for site in sites:
+        withheld = sealer.seal(site, utc_s)
+        if withheld:
+            finder.counts.withheld += 1
+            panel.show("trouble", f"kept back: {withheld.reason}")
+    try:
+        kept = sealer.keep()
+    except StoreError as e:
+        panel.show("trouble", str(e))
+        return
+    if kept:
+        finder.counts.records += kept
+        panel.show("found", f"{kept} site{'s' if kept > 1 else ''}")
