@@ -142,6 +142,6 @@ def folded(network: Network) -> dict[str, np.ndarray]:
         else:
             bias = conv.bias.double()
         order = (2, 3, 0, 1) if node.op == "depthwise" else (2, 3, 1, 0)
-        arrays[f"{node.name}/kernel"] = kernel.permute(order).float().contiguous().numpy()
+        arrays[f"{node.name}/kernel"] = kernel.detach().permute(order).float().contiguous().numpy()
         arrays[f"{node.name}/bias"] = bias.detach().float().numpy()
     return arrays

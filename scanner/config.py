@@ -53,7 +53,7 @@ class PositionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     source: Annotated[
         str,
         Meta(
-            pattern=r"^(gpsd|gpsd://.+|track)$",
+            pattern=r"^(gpsd|gpsd://[^:/]+(:[0-9]{1,5})?|track)$",
             description="gpsd, gpsd://HOST:PORT, or track (a file, by --track)",
         ),
     ] = "gpsd"

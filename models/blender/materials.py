@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from models.blender.assembly import Finish
 
 _made: dict[Finish, Any] = {}
@@ -28,10 +30,7 @@ def shader(finish: Finish) -> Any:
     nodes = material.node_tree.nodes
     nodes.clear()
     tree = _Tree(material.node_tree)
-    recipes = {"gloss": _gloss, "bubble": _bubble, "glow": _glow, "solar": _solar, "wood": _wood}
-    surface = recipes.get(finish.recipe, _paint)(tree, finish)
-    if finish.recipe in _WALLS:
-        surface = _WALLS[finish.recipe](tree, finish)
+    surface = _RECIPES[finish.recipe](tree, finish)
     tree.link(surface, tree.node("ShaderNodeOutputMaterial").inputs[0])
     _made[finish] = material
     return material
@@ -143,4 +142,94 @@ def _wood(tree: _Tree, finish: Finish) -> Any:
     return tree.principled(tree.blend(grain, rgba(finish.colour), rgba(finish.second)), finish.roughness)
 
 
-_WALLS: dict[str, Any] = {}
+def _car(tree: _Tree, finish: Finish) -> Any:
+    """Return car paint under a clear coat."""
+    node = tree.node("ShaderNodeBsdfPrincipled", {"Base Color": rgba(finish.colour), "Roughness": 0.35, "Metallic": 0.3, "Clearcoat": 1.0})
+    return node.outputs[0]
+
+
+def _pane(tree: _Tree, finish: Finish) -> Any:
+    """Return a window from outside: what is behind it, dimmed, under a mirror that is not quite flat."""
+    waves = tree.noise(1.4, 1.0)
+    normal = tree.node("ShaderNodeBump", {"Height": waves, "Strength": 0.06, "Distance": 0.02}).outputs[0]
+    spots = tree.ramp(tree.noise(0.9, 3.0), 0.35, 0.7, 0.0, 0.85)
+    dark = tuple(0.3 * c for c in finish.colour)
+    return tree.principled(tree.blend(spots, rgba(finish.colour), rgba(dark)), 0.02, normal=normal, specular=1.0)
+
+
+def _grimed(tree: _Tree, finish: Finish, colour: Any, normal: Any = None) -> Any:
+    """Return a masonry surface of the colour with stains that run down."""
+    streaky = tree.node("ShaderNodeVectorMath", {0: tree.place(), 1: (1.6, 1.6, 0.25)}, operation="MULTIPLY").outputs[0]
+    stain = tree.ramp(tree.noise(1.1, 5.0, streaky), 0.42, 0.75, 0, finish.dirt * 0.7)
+    dark = tuple(0.35 * c for c in finish.colour)
+    fine = tree.ramp(tree.noise(30, 3.0), 0.2, 0.8, 0.82, 1.12)
+    varied = tree.node("ShaderNodeMixRGB", {0: 1.0, 1: colour, 2: fine}, blend_type="MULTIPLY").outputs[0]
+    return tree.principled(tree.blend(stain, varied, rgba(dark)), finish.roughness, normal=normal, specular=0.25)
+
+
+def _courses(tree: _Tree, finish: Finish, vector: Any, width: float, height: float, joint: float) -> Any:
+    """Return the brick pattern's colour: bricks of width by height metres with a joint."""
+    light = tuple(min(1.0, 1.25 * c) for c in finish.colour)
+    inputs = {"Vector": vector, "Color1": rgba(finish.colour), "Color2": rgba(light), "Mortar": rgba(finish.second)}
+    inputs |= {"Scale": 1.0, "Mortar Size": joint, "Mortar Smooth": 0.2, "Bias": -0.2, "Brick Width": width, "Row Height": height}
+    return tree.node("ShaderNodeTexBrick", inputs)
+
+
+def _brick(tree: _Tree, finish: Finish) -> Any:
+    """Return brickwork."""
+    courses = _courses(tree, finish, tree.wall_place(), 0.24, 0.078, 0.006)
+    normal = tree.node("ShaderNodeBump", {"Height": courses.outputs[1], "Strength": 0.5, "Distance": -0.01}).outputs[0]
+    return _grimed(tree, finish, courses.outputs[0], normal)
+
+
+def _slabs(tree: _Tree, finish: Finish) -> Any:
+    """Return stone slabs on a wall."""
+    return _grimed(tree, finish, _courses(tree, finish, tree.wall_place(), 1.1, 0.55, 0.006).outputs[0])
+
+
+def _plaster(tree: _Tree, finish: Finish) -> Any:
+    """Return plaster or concrete."""
+    normal = tree.node("ShaderNodeBump", {"Height": tree.noise(60, 3.0), "Strength": 0.25, "Distance": 0.01}).outputs[0]
+    return _grimed(tree, finish, tree.blend(0.0, rgba(finish.colour), rgba(finish.colour)), normal)
+
+
+def _paving(tree: _Tree, finish: Finish) -> Any:
+    """Return paving stones on the ground, finish.scale metres long."""
+    return _grimed(tree, finish, _courses(tree, finish, tree.place(), finish.scale, finish.scale / 2, 0.008).outputs[0])
+
+
+def _asphalt(tree: _Tree, finish: Finish) -> Any:
+    """Return asphalt with patches, grains and cracks."""
+    patches = tree.ramp(tree.noise(0.35, 2.0), 0.4, 0.6)
+    light = tuple(1.5 * c for c in finish.colour)
+    colour = tree.blend(patches, rgba(finish.colour), rgba(light))
+    grain = tree.ramp(tree.noise(90, 2.0), 0.25, 0.75, 0.65, 1.35)
+    varied = tree.node("ShaderNodeMixRGB", {0: 1.0, 1: colour, 2: grain}, blend_type="MULTIPLY").outputs[0]
+    cracks = tree.node("ShaderNodeTexVoronoi", {"Vector": tree.place(), "Scale": 0.35}, feature="DISTANCE_TO_EDGE").outputs[0]
+    line = tree.ramp(cracks, 0.0, 0.012, 0.6, 0.0)
+    return tree.principled(tree.blend(line, varied, (0.01, 0.01, 0.01, 1)), finish.roughness, specular=0.3)
+
+
+def _leaf(tree: _Tree, finish: Finish) -> Any:
+    """Return leaves that let some light through."""
+    solid = tree.node("ShaderNodeBsdfDiffuse", {0: rgba(finish.colour)}).outputs[0]
+    through = tree.node("ShaderNodeBsdfTranslucent", {0: rgba(tuple(min(1.0, 1.6 * c) for c in finish.colour))}).outputs[0]
+    return tree.node("ShaderNodeMixShader", {0: 0.35, 1: solid, 2: through}).outputs[0]
+
+
+_RECIPES: dict[str, Callable[[_Tree, Finish], Any]] = {
+    "paint": _paint,
+    "gloss": _gloss,
+    "bubble": _bubble,
+    "glow": _glow,
+    "solar": _solar,
+    "wood": _wood,
+    "car": _car,
+    "pane": _pane,
+    "brick": _brick,
+    "slabs": _slabs,
+    "plaster": _plaster,
+    "paving": _paving,
+    "asphalt": _asphalt,
+    "leaf": _leaf,
+}

@@ -1,0 +1,79 @@
+"""The ``scanner`` command: one file per subcommand, each with ``add_parser`` and ``run``.
+
+Exit codes: 0 ok, 1 bug, 2 usage, 69 device missing, 74 disk, 75 broker away, 78 configuration.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from scanner import __version__
+from scanner.config import Config, load
+from scanner.errors import ScannerError, UsageError
+
+COMMANDS: Final = ("run", "relay", "detect", "replay", "outbox", "config", "doctor", "hub", "demo")
+EXIT_BUG: Final = 1
+EXIT_INTERRUPTED: Final = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors look like all others: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"`{self.prog} --help` says more")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code and never raises."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        args = build_parser().parse_args(arguments)
+        return int(args.run(args))
+    except ScannerError as e:
+        if debug:
+            raise
+        print(f"scanner: error: {e}", file=sys.stderr)
+        return e.exit_code
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as e:  # the outermost rim: anything here is a bug
+        if debug:
+            raise
+        print(
+            f"scanner: bug: {type(e).__name__}: {e} (run again with --debug and report it)",
+            file=sys.stderr,
+        )
+        return EXIT_BUG
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every subcommand."""
+    parser = _Parser(
+        prog="scanner", description="Finds surveillance cameras on a walk and maps them."
+    )
+    parser.add_argument("--version", action="version", version=f"scanner {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show a traceback with errors")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    for name in COMMANDS:
+        importlib.import_module(f"scanner.cli.{name}").add_parser(subparsers)
+    return parser
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """``--config FILE``, and ``--debug`` after the command too."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="another scanner.toml")
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+
+
+def config_of(args: argparse.Namespace) -> Config:
+    """The configuration that a command is to use."""
+    return load(args.config)

@@ -1,0 +1,63 @@
+"""``scanner relay``: outbox to broker; no lens, no position, no key that opens a record."""
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from scanner.app import data_folder, relay_forever, relay_once
+from scanner.cli import add_config_option, config_of
+from scanner.config import Config
+from scanner.errors import ConfigError, UsageError
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("relay", help="send what waits in the outbox")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the outbox lies")
+    parser.add_argument("--once", action="store_true", help="send what is due, then end")
+    add_broker_option(parser)
+    add_config_option(parser)
+    parser.set_defaults(run=run)
+
+
+def add_broker_option(parser: argparse.ArgumentParser) -> None:
+    """``--broker HOST:PORT``."""
+    parser.add_argument("--broker", metavar="HOST:PORT", help="instead of mqtt.host, mqtt.port")
+
+
+def broker_arguments(broker: str | None) -> list[str]:
+    """The option as it is passed on to another process."""
+    return ["--broker", broker] if broker else []
+
+
+def with_broker(config: Config, broker: str | None) -> Config:
+    """The configuration with the broker replaced, if one was given; raises UsageError."""
+    if not broker:
+        return config
+    host, colon, port = broker.rpartition(":")
+    if not colon:
+        host, port = broker, str(config.mqtt.port)
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - ports
+        raise UsageError(f"--broker {broker}: HOST:PORT is wanted")
+    mqtt = msgspec.structs.replace(config.mqtt, host=host.strip("[]"), port=int(port))
+    return msgspec.structs.replace(config, mqtt=mqtt)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send until told to stop (SIGTERM, Ctrl-C), or once."""
+    config = with_broker(config_of(args), args.broker)
+    if not config.mqtt.host:
+        raise ConfigError("mqtt.host is empty: no broker to send to", hint="or give --broker")
+    data: Path = args.data or data_folder()
+    if args.once:
+        print(f"sent {relay_once(config, data)}")
+        return 0
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    relay_forever(config, data, stop.wait, lambda line: print(f"relay: {line}", file=sys.stderr))
+    return 0

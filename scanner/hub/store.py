@@ -1,0 +1,251 @@
+"""The hub's database: records as they came, and the cameras made from them (SQLite, WAL).
+
+Records are the truth; cameras can be made again from them at any time. One connection belongs to
+one thread. Every write happens inside ``with store.transaction()``.
+"""
+
+import contextlib
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from scanner.core.fusion import Camera
+from scanner.core.vicinity import Report
+from scanner.core.wire import Record
+from scanner.errors import StoreError
+
+SCHEMA_VERSION: Final = 1
+BUSY_S: Final = 30.0
+QUARANTINE_MAX: Final = 10_000
+QUARANTINE_BYTES: Final = 4096  # kept of each bad payload
+BLOCK_E7: Final = 20_000  # side of the blocks in which records are looked up: 0.002 degrees
+
+_SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE reports (
+    number INTEGER PRIMARY KEY,             -- order of arrival
+    record_id TEXT NOT NULL UNIQUE,
+    body BLOB NOT NULL,                     -- msgpack of wire.Record
+    fused INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX reports_waiting ON reports (number) WHERE fused = 0;
+CREATE TABLE blocks (                       -- where each record has cameras
+    row INTEGER NOT NULL, col INTEGER NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (row, col, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY,
+    payload_id TEXT NOT NULL UNIQUE,
+    reason TEXT NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE TABLE cameras (
+    id TEXT PRIMARY KEY,
+    cell TEXT NOT NULL,
+    lat_deg REAL NOT NULL, lon_deg REAL NOT NULL,
+    body BLOB NOT NULL                      -- msgpack of fusion.Camera
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cameras_place ON cameras (lat_deg, lon_deg);
+CREATE INDEX cameras_cell ON cameras (cell);
+CREATE TABLE members (                      -- which camera each camera of a record became
+    number INTEGER NOT NULL, idx INTEGER NOT NULL, camera_id TEXT NOT NULL,
+    PRIMARY KEY (number, idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reviews (                      -- never changed, only added to
+    number INTEGER PRIMARY KEY,
+    camera_id TEXT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('confirmed', 'rejected', 'withdrawn')),
+    reviewer TEXT NOT NULL,
+    at_s INTEGER NOT NULL
+) STRICT;
+CREATE INDEX reviews_camera ON reviews (camera_id, number);
+CREATE TABLE cells (cell TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;  -- retained at the broker
+"""
+
+Verdict = Literal["confirmed", "rejected", "withdrawn"]
+_cameras = msgspec.msgpack.Decoder(Camera)
+_records = msgspec.msgpack.Decoder(Record)
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera of the database with the last word of a reviewer."""
+
+    id: str
+    cell: str
+    camera: Camera
+    verdict: Verdict | None
+
+
+class Store:
+    """One connection to the database; made with its schema if the file is new.
+
+    Raises StoreError if it cannot be opened or is of a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._in_words():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # FULL: what was acknowledged to the broker must survive a power cut.
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._prepare()
+
+    def _prepare(self) -> None:
+        with self.transaction():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(
+                    "INSERT INTO meta VALUES ('identity', ?), ('revision', '0')",
+                    (secrets.token_hex(4),),
+                )
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise StoreError(
+                    f"{self._path} has schema {version}, this program knows {SCHEMA_VERSION}",
+                    hint="use the newer program",
+                )
+
+    def close(self) -> None:
+        """Close the connection; may be called twice."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; on return it survives a power cut. Raises StoreError."""
+        with self._in_words():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as e:
+            raise StoreError(f"{self._path}: {e}") from e
+
+    # --- what came in ---------------------------------------------------------------------------
+
+    def add_report(self, record_id: str, record: Record) -> bool:
+        """Keep a record; False if it was there already."""
+        row = self._db.execute(
+            "INSERT INTO reports (record_id, body) VALUES (?, ?) "
+            "ON CONFLICT (record_id) DO NOTHING RETURNING number",
+            (record_id, msgspec.msgpack.encode(record)),
+        ).fetchone()
+        if row is None:
+            return False
+        self._db.executemany(
+            "INSERT OR IGNORE INTO blocks VALUES (?, ?, ?)",
+            [(e.lat_e7 // BLOCK_E7, e.lon_e7 // BLOCK_E7, row[0]) for e in record.cameras],
+        )
+        return True
+
+    def add_quarantine(self, payload_id: str, reason: str, payload: bytes) -> None:
+        """Keep what could not be used, for a person to look at; the oldest give way."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO quarantine (payload_id, reason, payload) VALUES (?, ?, ?)",
+            (payload_id, reason, payload[:QUARANTINE_BYTES]),
+        )
+        self._db.execute(
+            "DELETE FROM quarantine WHERE number <= (SELECT max(number) FROM quarantine) - ?",
+            (QUARANTINE_MAX,),
+        )
+
+    def quarantined(self) -> list[tuple[str, int]]:
+        """Reasons and how many payloads each, most frequent first."""
+        return self._db.execute(
+            "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY 2 DESC, 1"
+        ).fetchall()
+
+    def waiting(self, limit: int) -> list[Report]:
+        """Records that are not yet part of the map, first come first."""
+        return self._reports(
+            "SELECT number, record_id, body FROM reports WHERE fused = 0 ORDER BY number LIMIT ?",
+            (limit,),
+        )
+
+    def all_reports(self) -> list[Report]:
+        """Every record, first come first."""
+        return self._reports("SELECT number, record_id, body FROM reports ORDER BY number", ())
+
+    def near(self, record: Record, reach_lat_e7: int, reach_lon_e7: int) -> list[Report]:
+        """Records with a camera within reach of one of this record's, and some farther ones."""
+        found: dict[int, Report] = {}
+        for e in record.cameras:
+            box = (
+                (e.lat_e7 - reach_lat_e7) // BLOCK_E7,
+                (e.lat_e7 + reach_lat_e7) // BLOCK_E7,
+                (e.lon_e7 - reach_lon_e7) // BLOCK_E7,
+                (e.lon_e7 + reach_lon_e7) // BLOCK_E7,
+            )
+            rows = self._reports(
+                "SELECT number, record_id, body FROM reports WHERE number IN (SELECT number FROM "
+                "blocks WHERE row BETWEEN ? AND ? AND col BETWEEN ? AND ?)",
+                box,
+            )
+            found.update((r.number, r) for r in rows)
+        return list(found.values())
+
+    def _reports(self, query: str, values: Sequence[int]) -> list[Report]:
+        return [
+            Report(number=number, record_id=record_id, record=_records.decode(body))
+            for number, record_id, body in self._db.execute(query, values)
+        ]
+
+    # --- the map --------------------------------------------------------------------------------
+
+    def cameras_of(self, numbers: Iterable[int]) -> list[str]:
+        """Ids of the cameras that these records have a part in, sorted."""
+        ids: set[str] = set()
+        for number in numbers:
+            ids.update(
+                row[0]
+                for row in self._db.execute(
+                    "SELECT camera_id FROM members WHERE number = ?", (number,)
+                )
+            )
+        return sorted(ids)
+
+    def camera(self, camera_id: str) -> Stored | None:
+        """One camera, None if there is none of that id."""
+        return next(iter(self._stored("WHERE c.id = ?", (camera_id,))), None)
+
+    def cameras(self, box: tuple[float, float, float, float] | None = None) -> list[Stored]:
+        """Cameras in order of their ids; ``box`` is west, south, east, north in degrees."""
+        if box is None:
+            return self._stored("", ())
+        west, south, east, north = box
+        across = "c.lon_deg >= ? OR c.lon_deg <= ?" if west > east else "c.lon_deg BETWEEN ? AND ?"
+        return self._stored(
+            f"WHERE c.lat_deg BETWEEN ? AND ? AND ({across})", (south, north, west, east)
+        )
+
+    def cameras_in(self, cell: str) -> list[Stored]:
+        """Cameras of one geohash cell, in order of their ids."""
+        return self._stored("WHERE c.cell = ?", (cell,))
+
+    def _stored(self, where: str, values: Sequence[object]) -> list[Stored]:
+        rows = self._db.execute(
+            "SELECT c.id, c.cell, c.body, (SELECT verdict FROM reviews r WHERE r.camera_id = c.id "  # noqa: S608
+            f"ORDER BY r.number DESC LIMIT 1) FROM cameras c {where} ORDER BY c.id",
+            values,
+        )
+        return [
+            Stored(id=id_, cell=cell, camera=_cameras.decode(body), verdict=verdict)
+            for id_, cell, body, verdict in rows
+        ]
