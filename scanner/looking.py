@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.core.tiles import Schedule, Tile, cut_by_edge, merge, pyramid, to_frame
+from scanner.core.tiles import Schedule, Tile, clipped, cut_by_edge, merge, pyramid, to_frame
 from scanner.frame import Pixels
 from scanner.ports import Detector
 from scanner.records import Detection
@@ -46,8 +46,9 @@ def look_at(detector: Detector, pixels: Pixels, tiles: Iterable[Tile]) -> list[D
     for tile in tiles:
         for detection in detector.infer(cut(pixels, tile, detector.tile_size)):
             placed = to_frame(detection, tile, detector.tile_size)
-            if not cut_by_edge(placed, tile, width, height):
-                found.append(placed)
+            inside = clipped(placed, width, height)
+            if inside and not cut_by_edge(placed, tile, width, height):
+                found.append(inside)
     return merge(found)
 
 

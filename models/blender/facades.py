@@ -59,7 +59,7 @@ def window_glass(rng: Random) -> Finish:
 
 def make_building(rng: Random, width: float, floors: int | None = None) -> Building:
     """Return a front of the width in metres."""
-    floors = floors or rng.choice([2, 3, 3, 4, 4, 5, 6])
+    floors = floors or rng.choice([1, 2, 2, 3, 3, 4, 5])
     ground, storey = rng.uniform(3.4, 4.4), rng.uniform(2.9, 3.5)
     height = ground + floors * storey
     building = Building(Assembly("building"), width, height, ground)

@@ -100,7 +100,7 @@ def _leaves(model: Assembly, rng: Random, crowns: list[tuple[float, float, float
     noise = np.random.default_rng(rng.getrandbits(32))
     base = rng.choice([(0.06, 0.13, 0.025), (0.08, 0.15, 0.03), (0.05, 0.1, 0.03), (0.14, 0.14, 0.03)])
     for crown in crowns:
-        count = 330
+        count = 420
         spread = noise.uniform(0.5, 0.9)
         direction = noise.normal(size=(count, 3))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -108,7 +108,7 @@ def _leaves(model: Assembly, rng: Random, crowns: list[tuple[float, float, float
         first = noise.normal(size=(count, 3))
         first /= np.linalg.norm(first, axis=1, keepdims=True)
         second = np.cross(first, direction)
-        size = noise.uniform(0.05, 0.1, (count, 1))
+        size = noise.uniform(0.035, 0.07, (count, 1))
         corners = [centres + size * (i * first + j * second) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
         vertices = np.stack(corners, 1).reshape(-1, 3)
         shade = noise.uniform(0.7, 1.3)

@@ -65,6 +65,10 @@ class _Tree:
             inputs["Normal"] = normal
         return self.node("ShaderNodeBsdfPrincipled", inputs).outputs[0]
 
+    def matt(self, colour: Any, normal: Any = None) -> Any:
+        """Add a surface without gloss, which renders faster and with less noise."""
+        return self.node("ShaderNodeBsdfDiffuse", {"Color": colour} | ({} if normal is None else {"Normal": normal})).outputs[0]
+
     def place(self, scale: float = 1.0) -> Any:
         """Return object coordinates in metres, scaled."""
         coords = self.node("ShaderNodeTexCoord").outputs["Object"]
@@ -164,7 +168,7 @@ def _grimed(tree: _Tree, finish: Finish, colour: Any, normal: Any = None) -> Any
     dark = tuple(0.35 * c for c in finish.colour)
     fine = tree.ramp(tree.noise(30, 3.0), 0.2, 0.8, 0.82, 1.12)
     varied = tree.node("ShaderNodeMixRGB", {0: 1.0, 1: colour, 2: fine}, blend_type="MULTIPLY").outputs[0]
-    return tree.principled(tree.blend(stain, varied, rgba(dark)), finish.roughness, normal=normal, specular=0.25)
+    return tree.matt(tree.blend(stain, varied, rgba(dark)), normal)
 
 
 def _courses(tree: _Tree, finish: Finish, vector: Any, width: float, height: float, joint: float) -> Any:
@@ -207,7 +211,7 @@ def _asphalt(tree: _Tree, finish: Finish) -> Any:
     varied = tree.node("ShaderNodeMixRGB", {0: 1.0, 1: colour, 2: grain}, blend_type="MULTIPLY").outputs[0]
     cracks = tree.node("ShaderNodeTexVoronoi", {"Vector": tree.place(), "Scale": 0.35}, feature="DISTANCE_TO_EDGE").outputs[0]
     line = tree.ramp(cracks, 0.0, 0.012, 0.6, 0.0)
-    return tree.principled(tree.blend(line, varied, (0.01, 0.01, 0.01, 1)), finish.roughness, specular=0.3)
+    return tree.matt(tree.blend(line, varied, (0.01, 0.01, 0.01, 1)))
 
 
 def _leaf(tree: _Tree, finish: Finish) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,14 +98,39 @@ def _sky(rng: Random, noise: np.random.Generator, weather: str, direction: NDArr
         return sky
     texture = cloud_noise(noise)
     scale = rng.uniform(25, 60)
-    px = ((direction[..., 0] / (up + 0.14)) * scale).astype(int) % 256
-    py = ((direction[..., 1] / (up + 0.14)) * scale).astype(int) % 256
-    amount = np.clip((texture[py, px] - (1 - cover) * 0.85) * rng.uniform(2, 5), 0, 1)[..., None]
+    px, py = direction[..., 0] / (up + 0.14) * scale, direction[..., 1] / (up + 0.14) * scale
+    amount = np.clip((_sampled(texture, px, py) - (1 - cover) * 0.85) * rng.uniform(2, 5), 0, 1)[..., None]
     amount = amount * np.clip(up * 9, 0, 1)[..., None]
-    shade = (texture[(py + 6) % 256, px] * 0.45 + 0.6)[..., None]
+    shade = (_sampled(texture, px, py + 6) * 0.45 + 0.6)[..., None]
     base = float(pale.mean())
     white = np.array([1.0, 1.0, 1.02]) if weather != "dusk" else np.array([1.1, 0.7, 0.55])
     return sky * (1 - amount) + white * base * 1.25 * shade * amount
+
+
+def _sampled(texture: NDArray[np.float32], px: NDArray[np.float64], py: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the tileable texture at fractional pixels, interpolated."""
+    size = len(texture)
+    x0, y0 = np.floor(px).astype(int), np.floor(py).astype(int)
+    fx, fy = px - x0, py - y0
+    x0, y0, x1, y1 = x0 % size, y0 % size, (x0 + 1) % size, (y0 + 1) % size
+    upper = texture[y0, x0] * (1 - fx) + texture[y0, x1] * fx
+    lower = texture[y1, x0] * (1 - fx) + texture[y1, x1] * fx
+    return np.asarray(upper * (1 - fy) + lower * fy)
+
+
+def street_light(rng: Random, weather: str, heading_deg: float, width: int) -> tuple[Surroundings, float]:
+    """Return surroundings for a street that runs along heading_deg, and the ambient radiance."""
+    azimuth = heading_deg + rng.choice([0, 180]) + rng.choice([-1, 1]) * rng.uniform(15, 65)
+    around = make_surroundings(rng, weather, width, skyline=False, sun_azimuth_deg=azimuth)
+    ambient = {"clear": 0.32, "cloudy": 0.4, "overcast": 0.34, "dusk": 0.28, "night": 0.035}[weather] * rng.uniform(0.85, 1.25)
+    if weather == "overcast":
+        above = (0.25 * math.cos(math.radians(azimuth)), 0.25 * math.sin(math.radians(azimuth)), 0.95)
+        around = replace(around, sun=above, sun_strength=rng.uniform(0.7, 1.2), sun_colour=(0.95, 0.98, 1.0), sun_angle_deg=70.0)
+    elif weather == "clear":
+        around = replace(around, sun_angle_deg=0.6)
+    level = ambient + around.sun_strength * 0.12
+    exposure = math.log2(0.62 / level) * 0.9 + rng.gauss(0, 0.2) - (1.6 if weather == "night" else 0.0)
+    return replace(around, exposure=exposure), ambient
 
 
 def _buildings(rng: Random, noise: np.random.Generator, radiance: NDArray[np.float64], elevation: NDArray[np.float64], width: int, sky_level: float) -> None:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.blender import materials, studio
 from models.blender.course import Course
-from models.blender.sky import make_surroundings
+from models.blender.sky import street_light
 from models.blender.street import Plan, Street, angle_between, random_street, seen_box
 
 WIDTH_PX, HEIGHT_PX = 960, 640
@@ -38,7 +38,7 @@ def build_one(street_number: int, seed: int) -> Street:
     plan = Plan(course, -26, 42, road / 2, -road / 2, road / 2 + left, -road / 2 - right)
     street = random_street(rng, plan, cameras=0 if street_number % 3 == 2 else rng.randint(6, 14))
     weather = rng.choices(("clear", "cloudy", "overcast", "dusk", "night"), (30, 32, 26, 10, 2))[0]
-    studio.light_scene(make_surroundings(rng, weather, 1024))
+    studio.light_street(*street_light(rng, weather, course.heading_at(0), 2048))
     return street
 
 
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--numbers", type=Path, required=True, help="a file with picture numbers")
     parser.add_argument("--index", type=Path, required=True, help="the index file to append to")
-    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--samples", type=int, default=12)
     args = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
     studio.set_cycles(args.samples, threads=1, adaptive=0.04)
     bpy.context.scene.render.use_persistent_data = True

@@ -250,7 +250,7 @@ def _height_m(entries: Sequence[CameraEntry]) -> float | None:
 def _noise(record: Record) -> Floats:
     """Covariance of all places of a record, (2 m, 2 m): each one's own and the shared part."""
     size = len(record.cameras)
-    noise: Floats = np.kron(np.ones((size, size)), np.eye(2)) * common_m2(record)
+    noise = np.tile(np.eye(2) * common_m2(record), (size, size))
     for i, entry in enumerate(record.cameras):
         noise[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] += relative(entry)
     return noise

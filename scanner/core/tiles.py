@@ -50,17 +50,17 @@ def _starts(length_px: int, side_px: int, step_px: int) -> list[int]:
 
 
 def pyramid(width_px: int, height_px: int, tile_px: int) -> list[Tile]:
-    """Squares of every scale: the whole picture, then halves of its side, down to native tiles.
+    """Squares of every scale: native tiles, then twice their size, up to the whole picture.
 
-    Each scale halves the side of the last, so an object is seen at one scale at least with between
-    1/4 and 1/2 of the largest share of a tile it can have.
+    Each scale doubles the side, so what is too large for one scale fits the next.
     """
     side = max(width_px, height_px)
-    levels: list[Tile] = []
+    levels: list[list[Tile]] = []
     while side > tile_px * 1.25:
-        levels += grid(width_px, height_px, side)
+        levels.append(grid(width_px, height_px, side))
         side = (side + 1) // 2
-    return levels + grid(width_px, height_px, tile_px)
+    levels.append(grid(width_px, height_px, tile_px))
+    return [tile for level in reversed(levels) for tile in level]
 
 
 class Schedule:
@@ -111,6 +111,18 @@ def to_frame(detection: Detection, tile: Tile, tile_px: int) -> Detection:
     return msgspec.structs.replace(detection, box=box)
 
 
+def clipped(detection: Detection, width_px: int, height_px: int) -> Detection | None:
+    """The part of a detection inside the frame, or None if that is less than half of it.
+
+    Tiles may reach past the frame, and what is seen there is padding.
+    """
+    box = detection.box
+    inside = Box(max(box.x0, 0), max(box.y0, 0), min(box.x1, width_px), min(box.y1, height_px))
+    if intersection_px2(box, inside) < box.width_px * box.height_px / 2:
+        return None
+    return msgspec.structs.replace(detection, box=inside)
+
+
 def cut_by_edge(detection: Detection, tile: Tile, width_px: int, height_px: int) -> bool:
     """Whether a box (in frame pixels) touches a side of its tile that is not the frame's own."""
     box, margin = detection.box, EDGE_PX * tile.side / 320
@@ -126,10 +138,10 @@ def merge(detections: Sequence[Detection]) -> list[Detection]:
     """One detection per camera from several looks, best score first.
 
     A box goes when a better one covers it by IoU, or covers most of the smaller of the two (IoS):
-    that is how a head cut by a tile's edge is recognised.
+    that is how a head cut by a tile's edge is recognised. Of equal scores the earlier one stays.
     """
     kept: list[Detection] = []
-    for candidate in sorted(detections, key=lambda d: (-d.score, d.box.x0, d.box.y0)):
+    for candidate in sorted(detections, key=lambda d: -d.score):
         if not any(_same(candidate.box, other.box) for other in kept):
             kept.append(candidate)
     return kept

@@ -2,7 +2,9 @@
 
 Association works on the sphere, not in pixels: bearing (heading plus azimuth) and elevation of a
 camera change slowly while the wearer sways and turns. Each live track predicts its next direction
-with a constant rate; all tracks and detections of a frame are matched at once, one to one.
+(alpha-beta filter; P. Kalata, IEEE Trans. AES 20, 1984); all tracks and detections of a frame are
+matched at once, one to one. Sway moves all of them together, so the matching also looks for the
+shift that explains the frame best: two cameras on one pole keep their places.
 """
 
 import math
@@ -13,14 +15,20 @@ from scanner.core.assignment import FORBIDDEN, assign
 from scanner.core.geometry import LensModel, wrap_deg
 from scanner.records import Detection, Glimpse, Pose, Track
 
+Direction = tuple[float, float]  # to the right, up; degrees
+
 MAX_GAP_S: Final = 2.0  # a track that was not seen for so long has ended
 MIN_GLIMPSES: Final = 3
-SWAY_DEG: Final = 3.5  # gate at no time difference: body sway between two frames
-DRIFT_DEG_PER_S: Final = 4.0  # gate growth: what a constant rate does not predict
-SIZE_GATE: Final = 0.8  # natural logarithm of the size ratio
-RATE_GAIN: Final = 0.4  # how fast a track's rate follows new differences
-OTHER_KIND_COST: Final = 0.3
-UNMATCHED_COST: Final = 1.5
+SWAY_DEG: Final = 2.5  # 1 sigma of the shift that all directions of a frame share
+MAX_SWAY_DEG: Final = 9.0
+OWN_DEG: Final = 1.0  # 1 sigma of one direction apart from the sway
+OWN_DEG_PER_S: Final = 2.0  # its growth with the time since the last glimpse
+OWN_GATE: Final = 3.0  # sigmas
+SIZE_SIGMA: Final = 0.3  # natural logarithm of the size ratio
+SIZE_GATE: Final = 3.0  # sigmas
+OTHER_KIND_COST: Final = 4.0
+UNMATCHED_COST: Final = 9.0  # squared sigmas from which a new track is likelier
+ALPHA, BETA = 0.3, 0.06
 
 
 def glimpse(detection: Detection, pose: Pose, lens: LensModel, frame: int) -> Glimpse:
@@ -37,43 +45,73 @@ def glimpse(detection: Detection, pose: Pose, lens: LensModel, frame: int) -> Gl
 
 
 class _Live:
-    """A track that may still grow."""
+    """A track that may still grow: its glimpses and the filter's state."""
 
     def __init__(self, first: Glimpse) -> None:
         self.glimpses = [first]
-        self.rate = (0.0, 0.0)  # bearing, elevation, degrees per second
+        self._at: Direction = _direction(first)
+        self._rate: Direction = (0.0, 0.0)  # degrees per second
 
     def append(self, new: Glimpse) -> None:
-        last = self.glimpses[-1]
-        seconds = (new.pose.at_ns - last.pose.at_ns) / 1e9
-        if seconds > 0:
-            seen = (
-                wrap_deg(_bearing(new) - _bearing(last)) / seconds,
-                (new.elevation_deg - last.elevation_deg) / seconds,
-            )
-            self.rate = (
-                self.rate[0] + RATE_GAIN * (seen[0] - self.rate[0]),
-                self.rate[1] + RATE_GAIN * (seen[1] - self.rate[1]),
-            )
+        seconds = max((new.pose.at_ns - self.glimpses[-1].pose.at_ns) / 1e9, 1e-3)
+        off = self.residual(new)
+        at = self._predicted(seconds)
+        self._at = (at[0] + ALPHA * off[0], at[1] + ALPHA * off[1])
+        self._rate = (
+            self._rate[0] + BETA * off[0] / seconds,
+            self._rate[1] + BETA * off[1] / seconds,
+        )
         self.glimpses.append(new)
 
-    def cost(self, new: Glimpse) -> float:
-        """Squared distance from the prediction, in gates; FORBIDDEN outside the gate."""
+    def residual(self, new: Glimpse) -> Direction:
+        """How far a glimpse is from where this track expects it."""
+        at = self._predicted((new.pose.at_ns - self.glimpses[-1].pose.at_ns) / 1e9)
+        bearing, elevation = _direction(new)
+        return wrap_deg(bearing - at[0]), elevation - at[1]
+
+    def cost(self, new: Glimpse, shift: Direction) -> float:
+        """Squared sigmas between a glimpse, moved back by the sway, and the expectation."""
         last = self.glimpses[-1]
         seconds = (new.pose.at_ns - last.pose.at_ns) / 1e9
-        off = math.hypot(
-            wrap_deg(_bearing(new) - _bearing(last) - self.rate[0] * seconds),
-            new.elevation_deg - last.elevation_deg - self.rate[1] * seconds,
-        ) / (SWAY_DEG + DRIFT_DEG_PER_S * seconds)
-        growth = abs(math.log(new.size_deg / last.size_deg)) / SIZE_GATE
-        if off > 1 or growth > 1:
+        right, up = self.residual(new)
+        off = math.hypot(right - shift[0], up - shift[1]) / (OWN_DEG + OWN_DEG_PER_S * seconds)
+        growth = abs(math.log(new.size_deg / last.size_deg)) / SIZE_SIGMA
+        if off > OWN_GATE or growth > SIZE_GATE:
             return FORBIDDEN
         other = new.detection.kind != last.detection.kind
         return off**2 + growth**2 / 2 + OTHER_KIND_COST * other
 
+    def _predicted(self, seconds: float) -> Direction:
+        return self._at[0] + self._rate[0] * seconds, self._at[1] + self._rate[1] * seconds
 
-def _bearing(seen: Glimpse) -> float:
-    return seen.pose.heading_deg + seen.azimuth_deg
+
+def _direction(seen: Glimpse) -> Direction:
+    return seen.pose.heading_deg + seen.azimuth_deg, seen.elevation_deg
+
+
+def _match(live: Sequence[_Live], seen: Sequence[Glimpse]) -> list[int | None]:
+    """Track of each glimpse, or None, for the sway that makes the frame likeliest.
+
+    Candidates for the sway: none, and whatever would put one glimpse exactly on one track.
+    """
+    shifts: list[Direction] = [(0.0, 0.0)]
+    for new in seen:
+        for track in live:
+            right, up = track.residual(new)
+            if math.hypot(right, up) <= MAX_SWAY_DEG:
+                shifts.append((right, up))
+    best: list[int | None] = [None] * len(seen)
+    best_cost = math.inf
+    for shift in shifts:
+        costs = [[track.cost(new, shift) for track in live] for new in seen]
+        matched = assign(costs, UNMATCHED_COST)
+        cost = math.hypot(*shift) ** 2 / SWAY_DEG**2 + sum(
+            UNMATCHED_COST if column is None else row[column]
+            for row, column in zip(costs, matched, strict=True)
+        )
+        if cost < best_cost:
+            best, best_cost = matched, cost
+    return best
 
 
 class Tracker:
@@ -93,8 +131,12 @@ class Tracker:
         for live in self._live:
             gone = (now_ns - live.glimpses[-1].pose.at_ns) / 1e9 > MAX_GAP_S
             (ended if gone else kept).append(live)
-        self._live = kept
-        self._match(seen)
+        self._live = list(kept)
+        for new, column in zip(seen, _match(kept, seen), strict=True):
+            if column is None:
+                self._live.append(_Live(new))
+            else:
+                kept[column].append(new)
         return self._finish(ended)
 
     def close(self) -> list[Track]:
@@ -106,14 +148,6 @@ class Tracker:
     def live_count(self) -> int:
         """How many tracks may still grow."""
         return len(self._live)
-
-    def _match(self, seen: Sequence[Glimpse]) -> None:
-        costs = [[live.cost(new) for live in self._live] for new in seen]
-        for new, column in zip(seen, assign(costs, UNMATCHED_COST), strict=True):
-            if column is None:
-                self._live.append(_Live(new))
-            else:
-                self._live[column].append(new)
 
     def _finish(self, ended: Sequence[_Live]) -> list[Track]:
         tracks = []

@@ -101,7 +101,7 @@ def record_id(sealed: bytes) -> str:
 # --- the map ------------------------------------------------------------------------------------
 
 Band = Literal["1", "2", "3-5", "6+"]
-Status = Literal["candidate", "confirmed", "gone"]
+Status = Literal["candidate", "confirmed", "gone", "rejected"]  # the first and last: reviewers only
 Basis = Literal["reports", "reviewer", "unknown"]
 Month = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
 
@@ -164,7 +164,15 @@ class Change(msgspec.Struct, frozen=True, tag="Feature", tag_field="type"):
     properties: CameraProperties
 
 
-MAP_TYPES: Final[dict[str, Any]] = {"map": Cell, "changes": Change}
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of the published cameras, as on the stats topic; nothing about who reported."""
+
+    cameras: int
+    kinds: dict[Kind, int]
+    first_seen: dict[Month, int]
+
+
+MAP_TYPES: Final[dict[str, Any]] = {"map": Cell, "changes": Change, "stats": Stats}
 
 
 def encode_json(message: object) -> bytes:

@@ -19,52 +19,11 @@ from scanner.core.wire import Record
 from scanner.errors import StoreError
 
 SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = Path(__file__).with_name("schema.sql")
 BUSY_S: Final = 30.0
 QUARANTINE_MAX: Final = 10_000
 QUARANTINE_BYTES: Final = 4096  # kept of each bad payload
 BLOCK_E7: Final = 20_000  # side of the blocks in which records are looked up: 0.002 degrees
-
-_SCHEMA: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE reports (
-    number INTEGER PRIMARY KEY,             -- order of arrival
-    record_id TEXT NOT NULL UNIQUE,
-    body BLOB NOT NULL,                     -- msgpack of wire.Record
-    fused INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX reports_waiting ON reports (number) WHERE fused = 0;
-CREATE TABLE blocks (                       -- where each record has cameras
-    row INTEGER NOT NULL, col INTEGER NOT NULL, number INTEGER NOT NULL,
-    PRIMARY KEY (row, col, number)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE quarantine (
-    number INTEGER PRIMARY KEY,
-    payload_id TEXT NOT NULL UNIQUE,
-    reason TEXT NOT NULL,
-    payload BLOB NOT NULL
-) STRICT;
-CREATE TABLE cameras (
-    id TEXT PRIMARY KEY,
-    cell TEXT NOT NULL,
-    lat_deg REAL NOT NULL, lon_deg REAL NOT NULL,
-    body BLOB NOT NULL                      -- msgpack of fusion.Camera
-) STRICT, WITHOUT ROWID;
-CREATE INDEX cameras_place ON cameras (lat_deg, lon_deg);
-CREATE INDEX cameras_cell ON cameras (cell);
-CREATE TABLE members (                      -- which camera each camera of a record became
-    number INTEGER NOT NULL, idx INTEGER NOT NULL, camera_id TEXT NOT NULL,
-    PRIMARY KEY (number, idx)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE reviews (                      -- never changed, only added to
-    number INTEGER PRIMARY KEY,
-    camera_id TEXT NOT NULL,
-    verdict TEXT NOT NULL CHECK (verdict IN ('confirmed', 'rejected', 'withdrawn')),
-    reviewer TEXT NOT NULL,
-    at_s INTEGER NOT NULL
-) STRICT;
-CREATE INDEX reviews_camera ON reviews (camera_id, number);
-CREATE TABLE cells (cell TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;  -- retained at the broker
-"""
 
 Verdict = Literal["confirmed", "rejected", "withdrawn"]
 _cameras = msgspec.msgpack.Decoder(Camera)
@@ -99,21 +58,25 @@ class Store:
             self._prepare()
 
     def _prepare(self) -> None:
-        with self.transaction():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(
-                    "INSERT INTO meta VALUES ('identity', ?), ('revision', '0')",
-                    (secrets.token_hex(4),),
-                )
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self._path} has schema {version}, this program knows {SCHEMA_VERSION}",
-                    hint="use the newer program",
-                )
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            with self.transaction():
+                self._make()
+        elif version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._path} has schema {version}, this program knows {SCHEMA_VERSION}",
+                hint="use the program that made it",
+            )
+
+    def _make(self) -> None:
+        if self._db.execute("PRAGMA user_version").fetchone() != (0,):
+            return  # another process was quicker
+        for statement in _SCHEMA.read_text(encoding="utf-8").split(";\n"):
+            self._db.execute(statement)
+        self._db.execute(
+            "INSERT INTO meta VALUES ('identity', ?), ('revision', '0')", (secrets.token_hex(4),)
+        )
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the connection; may be called twice."""
@@ -249,3 +212,62 @@ class Store:
             Stored(id=id_, cell=cell, camera=_cameras.decode(body), verdict=verdict)
             for id_, cell, body, verdict in rows
         ]
+
+    def put_cameras(self, old: Iterable[str], new: Iterable[tuple[str, str, Camera]]) -> None:
+        """Replace the cameras ``old`` by ``new``: id, cell, camera each."""
+        for camera_id in old:
+            self._db.execute("DELETE FROM cameras WHERE id = ?", (camera_id,))
+        for camera_id, cell, camera in new:
+            self._db.execute(
+                "INSERT INTO cameras VALUES (?, ?, ?, ?, ?)",
+                (camera_id, cell, camera.lat_deg, camera.lon_deg, msgspec.msgpack.encode(camera)),
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO members VALUES (?, ?, ?)",
+                [(m.number, m.index, camera_id) for m in camera.members],
+            )
+        self._db.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+
+    def mark_fused(self, numbers: Iterable[int]) -> None:
+        """Note that these records are part of the map."""
+        self._db.executemany(
+            "UPDATE reports SET fused = 1 WHERE number = ?", [(n,) for n in numbers]
+        )
+
+    def version(self) -> str:
+        """Changes whenever the map does; differs between databases."""
+        rows = dict(self._db.execute("SELECT name, value FROM meta").fetchall())
+        return f"{rows['identity']}-{rows['revision']}"
+
+    def counts(self) -> tuple[int, int]:
+        """Number of records, number of quarantined payloads."""
+        row = self._db.execute(
+            "SELECT (SELECT count(*) FROM reports), (SELECT count(*) FROM quarantine)"
+        ).fetchone()
+        return row[0], row[1]
+
+    # --- reviews and what lies at the broker ----------------------------------------------------
+
+    def add_review(self, camera_id: str, verdict: Verdict, reviewer: str, at_s: int) -> None:
+        """Add a reviewer's word; the last one counts, the others stay on file."""
+        self._db.execute(
+            "INSERT INTO reviews (camera_id, verdict, reviewer, at_s) VALUES (?, ?, ?, ?)",
+            (camera_id, verdict, reviewer, at_s),
+        )
+        self._db.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+
+    def reviews(self, camera_id: str) -> list[tuple[Verdict, str, int]]:
+        """All words on a camera, first to last: verdict, reviewer, seconds since 1970."""
+        return self._db.execute(
+            "SELECT verdict, reviewer, at_s FROM reviews WHERE camera_id = ? ORDER BY number",
+            (camera_id,),
+        ).fetchall()
+
+    def cells(self) -> set[str]:
+        """Cells that have cameras at the broker, as far as we know."""
+        return {row[0] for row in self._db.execute("SELECT cell FROM cells")}
+
+    def put_cells(self, filled: Iterable[str], emptied: Iterable[str]) -> None:
+        """Note what was just published to the broker."""
+        self._db.executemany("INSERT OR IGNORE INTO cells VALUES (?)", [(c,) for c in filled])
+        self._db.executemany("DELETE FROM cells WHERE cell = ?", [(c,) for c in emptied])

@@ -108,9 +108,6 @@ class MqttSession:
     client_id : fixed, at most 23 characters; one process at a time may use it.
     filters : topics to subscribe to, on every connection.
     status : the topic for ``online`` and ``offline``.
-    on_message : called in the network thread for each message; must return quickly and lead to
-        ``Incoming.acknowledge`` once the message is in safety.
-    on_online : called in the session's thread after each connection, when publishing works.
 
     """
 
@@ -121,8 +118,6 @@ class MqttSession:
         client_id: str,
         filters: Sequence[str],
         status: str,
-        on_message: Callable[[Incoming], None],
-        on_online: Callable[[], None] = lambda: None,
         password: str = "",
         timeout_s: float = 10,
     ) -> None:
@@ -130,8 +125,8 @@ class MqttSession:
         self._client_id = client_id
         self._filters = filters
         self._status = status
-        self._on_message = on_message
-        self._on_online = on_online
+        self._on_message: Callable[[Incoming], None]
+        self._on_online: Callable[[], None]
         self._password = password
         self._timeout_s = timeout_s
         self._tls = tls_context(settings)
@@ -141,8 +136,16 @@ class MqttSession:
         self._thread = threading.Thread(target=self._run, name="mqtt-session", daemon=True)
         self.trouble = "not connected yet"  # empty while online
 
-    def start(self) -> None:
-        """Connect in the background, and again whenever the connection is lost."""
+    def start(
+        self, on_message: Callable[[Incoming], None], on_online: Callable[[], None] = lambda: None
+    ) -> None:
+        """Connect in the background, and again whenever the connection is lost.
+
+        ``on_message`` is called in the network thread; it must return quickly and lead to
+        ``Incoming.acknowledge`` once the message is in safety. ``on_online`` is called in the
+        session's thread after each connection, when publishing works.
+        """
+        self._on_message, self._on_online = on_message, on_online
         self._thread.start()
 
     def stop(self) -> None:

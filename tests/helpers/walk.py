@@ -40,8 +40,9 @@ def place(east_m: float, north_m: float) -> tuple[float, float]:
     return ORIGIN[0] + north_m / north, ORIGIN[1] + east_m / east
 
 
-def frame_at(number: int, east_m: float, north_m: float, course_deg: float,
-             mounted: Sequence[Mounted]) -> Frame:
+def frame_at(
+    number: int, east_m: float, north_m: float, course_deg: float, mounted: Sequence[Mounted]
+) -> Frame:
     """What a lens that looks along the course sees."""
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     focal = WIDTH / 2 / math.tan(math.radians(HFOV_DEG / 2))
@@ -76,8 +77,9 @@ def read_colours(tile: Pixels) -> list[Detection]:
     for index in np.flatnonzero(np.bincount(tile[..., 1].ravel(), minlength=256))[1:]:
         rows, columns = np.nonzero(tile[..., 1] == index)
         kind = KINDS[int(tile[rows[0], columns[0], 0]) // 40 - 1]
-        box = Box(*(float(v) for v in (columns.min(), rows.min(), columns.max() + 1,
-                                       rows.max() + 1)))
+        box = Box(
+            *(float(v) for v in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        )
         found.append(Detection(box=box, score=0.9, kind=kind))
     return found
 
@@ -117,8 +119,13 @@ def positions(
         east, north, course = path(at_ns / 1e9)
         lat, lon = place(east, north)
         return Position(
-            at_ns=at_ns, lat_deg=lat, lon_deg=lon, sigma_m=sigma_m, course_deg=course,
-            course_sigma_deg=2.0, utc_s=start_utc_s + at_ns / 1e9,
+            at_ns=at_ns,
+            lat_deg=lat,
+            lon_deg=lon,
+            sigma_m=sigma_m,
+            course_deg=course,
+            course_sigma_deg=2.0,
+            utc_s=start_utc_s + at_ns / 1e9,
         )
 
     return position_at

@@ -1,0 +1,176 @@
+"""``scanner hub``: serve, export, keys, rebuild."""
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from scanner import config
+from scanner.errors import ConfigError, UsageError
+from scanner.hub import broker, export, keys, mapping
+from scanner.hub.features import OPEN
+from scanner.hub.service import DATABASE, Hub, Options
+from scanner.hub.store import Store
+from scanner.sealing import key_to_text
+
+PASSWORD_CREDENTIAL: Final = "mqtt-password"  # noqa: S105 the name of a file, not what is in it
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command ``hub`` to the program's."""
+    parser = subparsers.add_parser("hub", help="run and look after a shared map")
+    commands = parser.add_subparsers(dest="hub_command", required=True, metavar="COMMAND")
+    _add_serve(commands)
+
+    command = commands.add_parser("export", help="print the published cameras")
+    _add_places(command)
+    command.add_argument("--format", choices=["geojson"], default="geojson")
+    command.add_argument("--all", action="store_true", help="candidates too, for reviewers")
+    command.set_defaults(hub_run=_export)
+
+    command = commands.add_parser("keys", help="print the public key that records are sealed to")
+    command.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
+    command.set_defaults(hub_run=_keys)
+
+    command = commands.add_parser("rebuild", help="make the cameras again from all records")
+    _add_places(command)
+    command.set_defaults(hub_run=_rebuild)
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    serve = commands.add_parser("serve", help="receive records, publish the map, show the page")
+    _add_places(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address of the page")
+    serve.add_argument("--port", type=int, default=8080, help="port of the page; 0: a free one")
+    serve.add_argument("--broker", metavar="HOST:PORT", help="instead of the one in scanner.toml")
+    serve.add_argument(
+        "--embedded-broker", action="store_true", help="start a broker on this machine, too"
+    )
+    serve.add_argument(
+        "--broker-port", type=int, default=1883, help="of the embedded broker; 0: a free one"
+    )
+    serve.add_argument("--tiles", default="", metavar="URL", help="basemap: .../{z}/{x}/{y}.png")
+    serve.add_argument("--attribution", default="", help="of the basemap, shown on the page")
+    serve.add_argument("--truth", type=Path, help="GeoJSON of the true cameras, to compare with")
+    serve.set_defaults(hub_run=_serve)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
+    parser.add_argument("--db", metavar="URL", help="sqlite:///PATH; default: in the data folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked; returns the exit code, raises ScannerError."""
+    code: int = args.hub_run(args)
+    return code
+
+
+def default_data() -> Path:
+    """Where a hub keeps its things: as a service where systemd says, else below the home."""
+    service = os.environ.get("STATE_DIRECTORY")
+    return Path(service) if service else Path.home() / ".local/state/scanner-hub"
+
+
+def database(args: argparse.Namespace) -> Path:
+    """Path of the database from ``--db`` or ``--data``; raises UsageError."""
+    if not args.db:
+        return Path(args.data) / DATABASE
+    scheme, _, path = str(args.db).partition("://")
+    if scheme.startswith("postgres"):
+        raise UsageError("PostgreSQL is not built yet", hint="use --db sqlite:///PATH")
+    if scheme != "sqlite" or len(path) < 2 or path[0] != "/":  # noqa: PLR2004
+        raise UsageError(f"--db {args.db}: not a database", hint="sqlite:///PATH, 3 slashes")
+    # As elsewhere: three slashes and a relative path, four and an absolute one.
+    return Path(path[1:])
+
+
+def _serve(args: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    if args.truth and not args.truth.is_file():
+        raise UsageError(f"--truth {args.truth}: no such file")
+    with contextlib.ExitStack() as running:
+        settings, password = _broker(args, running)
+        options = Options(
+            data=args.data,
+            database=database(args),
+            mqtt=settings,
+            password=password,
+            host=args.host,
+            port=args.port,
+            tiles=args.tiles,
+            attribution=args.attribution,
+            truth=args.truth,
+        )
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        hub = running.enter_context(Hub(options))
+        public = keys.load_or_create(args.data).public_key
+        print(f"map     {hub.url}")
+        print(f"broker  {settings.host}:{settings.port}")
+        print(f"key     {key_to_text(public)}", flush=True)
+        stop.wait()
+    return 0
+
+
+def _broker(args: argparse.Namespace, running: contextlib.ExitStack) -> tuple[config.Mqtt, str]:
+    """Settings and password of the broker to use, started if asked for."""
+    configured = config.load().mqtt
+    if args.embedded_broker:
+        own = broker.start(args.data, port=args.broker_port, root=configured.root)
+        running.callback(own.stop)
+        access = own.access("hub")
+        return access.settings, access.password
+    if args.broker:
+        host, _, port = str(args.broker).rpartition(":")
+        if not host or not port.isdigit():
+            raise UsageError(f"--broker {args.broker}: HOST:PORT is wanted")
+        configured = msgspec.structs.replace(configured, host=host.strip("[]"), port=int(port))
+    if not configured.host:
+        raise ConfigError(
+            "no broker is configured", hint="--broker HOST:PORT, or --embedded-broker"
+        )
+    return configured, _password()
+
+
+def _password() -> str:
+    """The broker's password, a systemd credential; empty without one."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder) / PASSWORD_CREDENTIAL if folder else None
+    return path.read_text(encoding="utf-8").strip() if path and path.exists() else ""
+
+
+def _existing(args: argparse.Namespace) -> Store:
+    path = database(args)
+    if not path.exists():
+        raise UsageError(f"{path}: no such database", hint="--data DIR or --db sqlite:///PATH")
+    return Store(path)
+
+
+def _export(args: argparse.Namespace) -> int:
+    with contextlib.closing(_existing(args)) as store:
+        sys.stdout.write(export.geojson(store, OPEN, everything=args.all).decode() + "\n")
+    return 0
+
+
+def _keys(args: argparse.Namespace) -> int:
+    print(key_to_text(keys.load_or_create(args.data).public_key))
+    return 0
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    name = partial(keys.camera_id, keys.naming_key(keys.load_or_create(args.data)))
+    with contextlib.closing(_existing(args)) as store:
+        deltas = mapping.rebuild(store, name)
+        cameras = len(store.cameras())
+    print(f"{cameras} cameras, {len(deltas) or 'nothing'} changed")
+    return 0

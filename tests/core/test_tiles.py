@@ -1,0 +1,138 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.core.tiles import Schedule, Tile, cut_by_edge, grid, iou, merge, pyramid, to_frame
+from scanner.looking import cut, detect_everywhere, look_at
+from scanner.records import Box, Detection, Kind
+from scanner.replay.standins import ScriptedDetector
+from tests.helpers.walk import read_colours
+
+sizes = st.integers(1, 3000)
+
+
+def detection(x0: float, y0: float, x1: float, y1: float, score: float = 0.9) -> Detection:
+    return Detection(box=Box(x0, y0, x1, y1), score=score, kind=Kind.DOME)
+
+
+@given(sizes, sizes)
+def test_the_grid_covers_every_pixel(width: int, height: int) -> None:
+    tiles = grid(width, height, 320)
+    for length, starts in (
+        (width, {t.x for t in tiles}),
+        (height, {t.y for t in tiles}),
+    ):
+        ordered = sorted(starts)
+        assert ordered[0] == 0
+        assert ordered[-1] + 320 >= length
+        assert all(b - a <= 256 for a, b in itertools.pairwise(ordered))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "count"), [(1920, 1080, 32), (1280, 720, 15), (320, 320, 1), (848, 480, 8)]
+)
+def test_the_number_of_native_tiles(width: int, height: int, count: int) -> None:
+    assert len(grid(width, height, 320)) == count
+
+
+def test_the_pyramid_goes_from_the_whole_picture_to_native_tiles() -> None:
+    tiles = pyramid(1600, 1200, 320)
+    assert tiles[-1] == Tile(0, 0, 1600)
+    assert sorted({t.side for t in tiles}, reverse=True) == [1600, 800, 320]
+
+
+@given(st.integers(1, 14), st.lists(st.tuples(st.floats(0, 1280), st.floats(0, 720)), max_size=20))
+def test_every_tile_is_seen_within_a_bounded_time(
+    budget: int, spots: list[tuple[float, float]]
+) -> None:
+    schedule = Schedule(1280, 720, 320, budget)
+    boxes = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
+    seen: set[Tile] = set()
+    rounds = 2 * 15 // budget + 2
+    for _ in range(rounds * 2):
+        tiles = schedule.next_tiles(boxes)
+        assert len(tiles) == budget
+        assert len(set(tiles)) == budget
+        seen.update(tiles)
+    assert seen >= set(grid(1280, 720, 320))
+
+
+def test_live_candidates_get_a_tile_around_them() -> None:
+    tiles = Schedule(1280, 720, 320, 4).next_tiles([Box(700, 300, 720, 320)])
+    assert tiles[0] == Tile(550, 150, 320)
+
+
+def test_boxes_come_back_to_frame_pixels() -> None:
+    placed = to_frame(detection(10, 20, 30, 40), Tile(100, 200, 640), 320)
+    assert placed.box == Box(120, 240, 160, 280)
+
+
+@pytest.mark.parametrize(
+    ("box", "cut_off"),
+    [
+        ((0, 50, 20, 70), False),  # the frame's own edge
+        ((300, 50, 320, 70), True),
+        ((100, 300, 120, 320), True),
+        ((100, 100, 120, 120), False),
+    ],
+)
+def test_boxes_cut_by_an_inner_edge_are_known(box: tuple[int, ...], *, cut_off: bool) -> None:
+    assert cut_by_edge(detection(*box), Tile(0, 0, 320), 1280, 720) is cut_off
+
+
+def test_one_camera_in_several_looks_is_one_detection() -> None:
+    looks = [
+        detection(100, 100, 140, 130, 0.8),
+        detection(101, 99, 141, 131, 0.9),
+        detection(100, 100, 118, 130, 0.5),  # half of it
+        detection(200, 100, 240, 130, 0.4),
+    ]
+    assert [d.score for d in merge(looks)] == [0.9, 0.4]
+
+
+def test_two_cameras_side_by_side_stay_two() -> None:
+    assert len(merge([detection(100, 100, 140, 130), detection(138, 100, 178, 130)])) == 2
+
+
+def test_iou() -> None:
+    assert iou(Box(0, 0, 10, 10), Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert iou(Box(0, 0, 10, 10), Box(20, 0, 30, 10)) == 0
+
+
+def test_a_native_tile_is_cut_without_change() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+    assert np.array_equal(cut(pixels, Tile(10, 20, 320), 320), pixels[20:340, 10:330])
+
+
+def test_a_larger_tile_is_averaged() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (640, 640, 3), dtype=np.uint8)
+    mean = pixels.reshape(320, 2, 320, 2, 3).mean(axis=(1, 3))
+    assert np.abs(cut(pixels, Tile(0, 0, 640), 320) - mean).max() <= 0.51
+
+
+def test_what_lies_outside_the_picture_is_grey() -> None:
+    tile = cut(np.zeros((100, 200, 3), np.uint8), Tile(0, 0, 320), 320)
+    assert tile.shape == (320, 320, 3)
+    assert (tile[100:] == 114).all()
+    assert (tile[:, 200:] == 114).all()
+    assert not tile[:100, :200].any()
+
+
+def test_a_camera_is_found_once_at_whatever_scale() -> None:
+    pixels = np.zeros((1080, 1920, 3), np.uint8)
+    pixels[300:330, 300:340] = (40, 1, 255)
+    pixels[200:900, 900:1700] = (80, 2, 255)  # fills no native tile
+    found = detect_everywhere(ScriptedDetector(read_colours, 320), pixels)
+    assert len(found) == 2
+    small = next(d for d in found if d.kind == Kind.BULLET)
+    assert iou(small.box, Box(300, 300, 340, 330)) > 0.8
+
+
+def test_a_camera_on_a_tile_border_is_found_whole() -> None:
+    pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels[300:330, 225:265] = (40, 1, 255)  # across the left edge of the second tile
+    found = look_at(ScriptedDetector(read_colours, 320), pixels, grid(1280, 720, 320))
+    assert [d.box for d in found] == [Box(225, 300, 265, 330)]

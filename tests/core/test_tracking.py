@@ -1,0 +1,112 @@
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from scanner.core.geometry import LensModel
+from scanner.core.tracking import MAX_GAP_S, Tracker, glimpse
+from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track
+
+LENS = LensModel(width_px=1280, height_px=720, hfov_deg=66.0)
+
+
+def pose(at_s: float, heading: float = 0.0) -> Pose:
+    return Pose(
+        at_ns=int(at_s * 1e9),
+        lat_deg=0,
+        lon_deg=0,
+        sigma_m=1,
+        heading_deg=heading % 360,
+        heading_sigma_deg=3,
+        pitch_deg=0,
+        height_m=1.5,
+    )
+
+
+def seen(
+    at_s: float,
+    x: float,
+    y: float = 300,
+    *,
+    size: float = 30,
+    heading: float = 0.0,
+    kind: Kind = Kind.DOME,
+) -> Glimpse:
+    box = Box(x - size / 2, y - size / 2, x + size / 2, y + size / 2)
+    return glimpse(
+        Detection(box=box, score=0.9, kind=kind), pose(at_s, heading), LENS, int(at_s * 4)
+    )
+
+
+def tracks(frames: Sequence[tuple[float, Sequence[Glimpse]]]) -> list[Track]:
+    tracker = Tracker()
+    ended: list[Track] = []
+    for at_s, glimpses in frames:
+        ended += tracker.update(glimpses, int(at_s * 1e9))
+    return ended + tracker.close()
+
+
+def test_misses_do_not_break_a_track() -> None:
+    times = [n / 4 for n in range(40) if n % 3]
+    assert len(tracks([(t, [seen(t, 600 + 10 * t)]) for t in times])) == 1
+
+
+def test_a_long_absence_ends_a_track() -> None:
+    times = [0, 0.25, 0.5, 0.5 + MAX_GAP_S + 0.5, 3.25, 3.5]
+    assert len(tracks([(t, [seen(t, 600)]) for t in times])) == 2
+
+
+def swaying_pair(seed: int) -> list[Track]:
+    """Two cameras 60 px apart for 15 s, with sway of 25 px (1 sigma) and a seventh of them missed."""
+    rng = random.Random(seed)
+    frames = []
+    for n in range(60):
+        t = n / 4
+        sway_x, sway_y = rng.gauss(0, 25), rng.gauss(0, 25)
+        pair = [
+            seen(t, 600 + 3 * t + sway_x, 300 + sway_y, size=25),
+            seen(t, 660 + 4 * t + sway_x, 310 + sway_y, size=25, kind=Kind.BULLET),
+        ]
+        frames.append((t, [g for g in pair if rng.random() < 0.85]))
+    return tracks(frames)
+
+
+def test_two_cameras_on_one_pole_stay_two_while_the_wearer_sways() -> None:
+    """Sway larger than half their distance, so a few of a hundred walks may go wrong."""
+    results = [swaying_pair(seed) for seed in range(100)]
+    broken = sum(len(result) != 2 for result in results)
+    swapped = sum(
+        len({g.detection.kind for g in track.glimpses}) > 1
+        for result in results
+        for track in result
+    )
+    assert broken <= 1
+    assert swapped <= 2 * 5
+
+
+def test_turning_round_a_corner_keeps_the_track() -> None:
+    frames = []
+    for n in range(24):
+        t = n / 4
+        heading = 15 * t  # a quarter turn in six seconds
+        x = 640 + LENS.focal_px * math.tan(math.radians(25 - heading))
+        if 0 < x < 1280:
+            frames.append((t, [seen(t, x, heading=heading)]))
+    assert len(tracks(frames)) == 1
+
+
+def test_one_detection_is_no_track() -> None:
+    assert tracks([(0.0, [seen(0.0, 600)])]) == []
+
+
+def test_no_glimpse_is_in_two_tracks() -> None:
+    rng = random.Random(3)
+    frames = [(n / 4, [seen(n / 4, rng.uniform(0, 1280)) for _ in range(4)]) for n in range(40)]
+    ids = [id(g) for track in tracks(frames) for g in track.glimpses]
+    assert len(ids) == len(set(ids))
+
+
+def test_numbers_are_each_trackers_own() -> None:
+    frames = [(n / 4, [seen(n / 4, 600)]) for n in range(8)]
+    assert [t.number for t in tracks(frames)] == [t.number for t in tracks(frames)] == [0]
