@@ -132,9 +132,9 @@ def convert(arrays_file: Path, out: Path, *, float32: bool) -> None:
 
 def check_input(model: Path) -> None:
     """Stop unless the file takes int8 = pixel - 128, as the scanner gives it."""
-    import tensorflow as tf  # noqa: PLC0415
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
-    details = tf.lite.Interpreter(str(model)).get_input_details()[0]
+    details = Interpreter(str(model)).get_input_details()[0]
     scale, zero = details["quantization"]
     if list(details["shape"]) != [1, TILE_PX, TILE_PX, 3] or zero != -128:
         raise SystemExit(f"{model}: input {details['shape']}, zero point {zero}, not usable")

@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     try:
-        args = build_parser().parse_args(arguments)
+        args = build_parser(next((a for a in arguments if a in COMMANDS), None)).parse_args(
+            arguments
+        )
         return int(args.run(args))
     except ScannerError as e:
         if debug:
@@ -55,15 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BUG
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with every subcommand."""
+def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """The parser with every subcommand, or with the wanted one only.
+
+    A command's module, and what it needs, is imported when the command is known: the relay has no
+    use for a web server, and the hub none for a network.
+    """
     parser = _Parser(
         prog="scanner", description="Finds surveillance cameras on a walk and maps them."
     )
     parser.add_argument("--version", action="version", version=f"scanner {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback with errors")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for name in COMMANDS:
+    for name in [wanted] if wanted else COMMANDS:
         importlib.import_module(f"scanner.cli.{name}").add_parser(subparsers)
     return parser
 

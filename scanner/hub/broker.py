@@ -38,6 +38,7 @@ _LEASH: Final = (
 )
 
 Role = Literal["hub", "scanner"]
+KindName = Literal["auto", "mosquitto", "iotcore"]
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -60,15 +61,20 @@ class Broker(Protocol):
         """End it; may be called twice."""
 
 
-def start(data: Path, *, port: int = 0, root: str = DEFAULT_ROOT) -> Broker:
+def start(
+    data: Path, *, port: int = 0, root: str = DEFAULT_ROOT, kind: KindName = "auto"
+) -> Broker:
     """Start a broker on loopback that keeps its state under ``data``.
 
-    ``port`` 0 takes a free one. Raises BrokerError with what to install if there is none to start.
+    ``port`` 0 takes a free one; ``kind`` asks for one of the two. Raises BrokerError with what to
+    install if there is none to start.
     """
     port = port or free_port()
     if _taken(port):
         raise BrokerError(f"port {port} is in use", hint="choose another one for the broker")
-    program = find_mosquitto()
+    program = None if kind == "iotcore" else find_mosquitto()
+    if kind == "mosquitto" and not program:
+        raise BrokerError("mosquitto is not installed", hint="sudo apt-get install mosquitto")
     if program:
         return Mosquitto(program, data / "broker", port, root)
     try:

@@ -2,7 +2,6 @@ import math
 import random
 from collections.abc import Sequence
 
-import pytest
 
 from scanner.core.geometry import LensModel
 from scanner.core.tracking import MAX_GAP_S, Tracker, glimpse
@@ -58,7 +57,7 @@ def test_a_long_absence_ends_a_track() -> None:
 
 
 def swaying_pair(seed: int) -> list[Track]:
-    """Two cameras 60 px apart for 15 s, with sway of 25 px (1 sigma) and a seventh of them missed."""
+    """Two cameras 60 px apart for 15 s; sway of 25 px (1 sigma), a seventh of the views missed."""
     rng = random.Random(seed)
     frames = []
     for n in range(60):
@@ -82,7 +81,7 @@ def test_two_cameras_on_one_pole_stay_two_while_the_wearer_sways() -> None:
         for track in result
     )
     assert broken <= 1
-    assert swapped <= 2 * 5
+    assert swapped <= 10  # of 200 tracks
 
 
 def test_turning_round_a_corner_keeps_the_track() -> None:

@@ -1,0 +1,1 @@
+"""The demo: a rendered walk and its truth (``models/walk.py`` makes it)."""

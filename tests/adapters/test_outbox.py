@@ -1,0 +1,124 @@
+"""The outbox on a real card: crashes, a full disk, two processes, what stays in the file."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scanner.errors import StoreError
+from scanner.storage.outbox import FILE_NAME, Outbox
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from scanner.storage.outbox import Outbox
+store = Outbox(Path(sys.argv[1]))
+number = 0
+while True:
+    store.add(number.to_bytes(4, "big") * 268)
+    os.write(1, f"{number}\\n".encode())
+    number += 1
+"""
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from scanner.errors import StoreError
+from scanner.storage.outbox import Outbox
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = Outbox(Path(sys.argv[1]))
+kept = [store.add(bytes([n]) * 1072) for n in range(5)]
+resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, resource.RLIM_INFINITY))
+try:
+    for n in range(5, 250):
+        kept.append(store.add(bytes([n]) * 1072))
+except StoreError as e:
+    print("StoreError:", e)
+else:
+    sys.exit("the disk never filled up")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+kept.append(store.add(b"after" * 200))
+assert {r.record_id for r in store.waiting()} >= set(kept)
+"""
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.1, 0.2, 0.35, 0.5])
+def test_what_was_announced_survives_kill_9(tmp_path: Path, delay_s: float) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "0\n"
+    time.sleep(delay_s)
+    writer.send_signal(signal.SIGKILL)
+    announced = [0, *(int(line) for line in writer.stdout.read().split("\n") if line.isdigit())]
+    writer.wait()
+    writer.stdout.close()
+    store = Outbox(tmp_path)
+    kept = {int.from_bytes(r.payload[:4], "big") for r in store.waiting()}
+    store.close()
+    assert kept >= set(announced)
+    assert len(kept) <= len(announced) + 1
+
+
+def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "StoreError" in result.stdout
+    assert FILE_NAME in result.stdout
+
+
+def test_two_processes_share_it(tmp_path: Path) -> None:
+    """``watch`` adds while ``relay`` removes."""
+    ours = Outbox(tmp_path)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    removed = 0
+    deadline = time.monotonic() + 30
+    while removed < 50:
+        assert time.monotonic() < deadline
+        for record in ours.due(0, 10):
+            ours.remove(record.record_id)
+            removed += 1
+    writer.kill()
+    writer.wait()
+    writer.stdout.close()
+    ours.close()
+
+
+def test_what_was_sent_cannot_be_found_in_the_file(tmp_path: Path) -> None:
+    store = Outbox(tmp_path)
+    marker = os.urandom(32)
+    name = store.add(marker * 33)
+    store.remove(name)
+    store.close()
+    assert not any(marker in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_an_outbox_of_a_newer_scanner_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StoreError, match="newer scanner"):
+        Outbox(tmp_path)
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"something else entirely" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        Outbox(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made"):
+        Outbox(tmp_path / "file" / "data")

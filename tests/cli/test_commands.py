@@ -1,0 +1,174 @@
+"""Every command as a person meets it: help, exit codes, errors of one line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scanner.cli import COMMANDS
+from tests.helpers.media import write_gpx, write_video
+
+ROOT = Path(__file__).parents[2]
+
+
+def scanner(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scanner", *(str(a) for a in arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def error_of(result: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one line of an error; fails if there is a traceback or more than one."""
+    assert result.returncode == code, result.stderr
+    lines = [line for line in result.stderr.splitlines() if "note:" not in line]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("scanner: error: ")
+    return lines[0].removeprefix("scanner: error: ")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "walk.mp4", count=8, rate=4, width=640, height=480)
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> Path:
+    points = [(1_780_000_000.0 + t, 55.75 + t * 1.2e-5, 37.6) for t in range(6)]
+    return write_gpx(tmp_path / "walk.gpx", points)
+
+
+@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS), ("hub", "serve")])
+def test_every_command_has_help(command: tuple[str, ...]) -> None:
+    result = scanner(*command, "--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith("usage: scanner")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "required"),
+        (("fly",), "invalid choice"),
+        (("detect",), "required"),
+        (("replay", "x.mp4"), "--track"),
+        (("run", "--source", "x.mp4", "--broker", "host:port:99999"), "HOST:PORT"),
+        (("run", "--source", "x.mp4"), "--track"),
+        (("replay", "none.mp4", "--track", "none.gpx"), "none.gpx: cannot be read"),
+        (("outbox", "ls", "--data", "/nowhere/at/all"), "no such folder"),
+        (("replay", "x.mp4", "--track", "y", "--rate", "-1"), "--rate"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(arguments: tuple[str, ...], words: str) -> None:
+    assert words in error_of(scanner(*arguments), 2)
+
+
+def test_no_lens_is_exit_code_69(tmp_path: Path) -> None:
+    assert "--source" in error_of(scanner("run", "--data", tmp_path), 69)
+
+
+def test_no_broker_is_exit_code_75_and_nothing_is_lost(tmp_path: Path, video: Path) -> None:
+    result = scanner("relay", "--once", "--data", tmp_path, "--broker", "127.0.0.1:9")
+    assert result.returncode == 0  # nothing to send
+    fill = "from pathlib import Path; from scanner.storage.outbox import Outbox as O; import sys; "
+    fill += "O(Path(sys.argv[1])).add(bytes(1072))"
+    subprocess.run([sys.executable, "-c", fill, str(tmp_path)], check=True, cwd=ROOT)
+    result = scanner("relay", "--once", "--data", tmp_path, "--broker", "127.0.0.1:9")
+    assert "127.0.0.1:9" in error_of(result, 75)
+    (row,) = scanner("outbox", "ls", "--json", "--data", tmp_path).stdout.splitlines()
+    assert json.loads(row)["size"] == 1072
+
+
+def test_a_broken_picture_is_named_and_the_others_are_looked_at(tmp_path: Path) -> None:
+    Image.fromarray(np.full((200, 300, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "b.jpg").write_bytes(b"\xff\xd8 not a picture")
+    Image.fromarray(np.full((50, 40), 90, np.uint8)).save(tmp_path / "c.png")
+    result = scanner("detect", "--json", tmp_path)
+    assert "b.jpg" in error_of(result, 2)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(Path(r["image"]).name, r["width"], r["height"]) for r in rows] == [
+        ("a.png", 300, 200),
+        ("c.png", 40, 50),
+    ]
+    assert all(r["ms"] > 0 and isinstance(r["cameras"], list) for r in rows)
+
+
+def test_replay_prints_a_feature_collection(video: Path, track: Path) -> None:
+    result = scanner("replay", video, "--track", track, "--json")
+    assert result.returncode == 0, result.stderr
+    collection = json.loads(result.stdout)
+    assert collection["type"] == "FeatureCollection"
+    assert isinstance(collection["features"], list)
+
+
+def test_a_video_longer_than_its_track_is_said(video: Path, tmp_path: Path) -> None:
+    short = write_gpx(tmp_path / "s.gpx", [(1_780_000_000.0, 55.75, 37.6)])
+    result = scanner("replay", video, "--track", short)
+    assert result.returncode == 0
+    assert "of 8 frames had no fix" in result.stderr
+
+
+def test_a_damaged_video_prints_what_was_found_before(tmp_path: Path, track: Path) -> None:
+    path = tmp_path / "v.mp4"
+    path.write_bytes(b"nothing")
+    assert "not a video" in error_of(scanner("replay", path, "--track", track), 2)
+
+
+def test_run_fills_the_outbox_and_ends(video: Path, track: Path, tmp_path: Path) -> None:
+    result = scanner(
+        "run", "--once", "--json", "--source", video, "--track", track, "--data", tmp_path / "d"
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["frames"] == 8
+    assert "nobody holds" in result.stderr
+    assert scanner("outbox", "ls", "--data", tmp_path / "d").stdout == "The outbox is empty.\n"
+
+
+def test_a_model_of_another_form_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "scanner.toml"
+    picture = tmp_path / "p.png"
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(picture)
+    (tmp_path / "noise.tflite").write_bytes(os.urandom(4096))
+    golden = ROOT / "tests" / "golden" / "classifier.tflite"
+    for model, words in (
+        (tmp_path / "none.tflite", "no such file"),
+        (tmp_path / "noise.tflite", "not a usable .tflite file"),
+        (golden, "is wanted"),
+    ):
+        config.write_text(f'[detector]\nmodel = "{model}"\n')
+        assert words in error_of(scanner("detect", picture, "--config", config), 69)
+
+
+def test_doctor_checks_everything_and_fails_with_the_first_code(tmp_path: Path) -> None:
+    config = tmp_path / "scanner.toml"
+    config.write_text('[position]\nsource = "track"\n')
+    result = scanner("doctor", "--json", "--data", tmp_path, "--config", config)
+    rows = {r["check"]: r for r in map(json.loads, result.stdout.splitlines())}
+    assert rows["detector"]["state"] == "ok", rows["detector"]
+    assert rows["card"]["state"] == "ok"
+    assert rows["hub key"]["state"] == "fail"
+    assert rows["broker"]["state"] == "note"
+    assert result.returncode == 78
+
+
+def test_a_bug_is_told_from_an_error(tmp_path: Path) -> None:
+    """Output that cannot be written is the reader's wish, not a bug."""
+    command = f"{sys.executable} -m scanner config explain | head -n 1"
+    result = subprocess.run(
+        command,
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,  # noqa: S602
+    )
+    assert result.stderr == ""
