@@ -24,6 +24,8 @@ CROP_PX = (170.0, 1400.0)  # side of the part of a background that becomes a til
 LEAST_IN_TILE = 0.5  # of a box; less is neither wanted nor a mistake
 MOST_COVERED = 0.5
 SMALLEST_PX = 5.0
+PADDED = 0.1  # share of tiles that reach past the picture
+PADDING_GREY = 114  # as in scanner.looking
 NO_CAMERA = 0.28  # share of tiles without a pasted camera
 
 
@@ -81,6 +83,8 @@ class Composer:
         if rng.random() < 0.15:
             self._occlude(rng, canvas)
         pixels = degrade(rng, np.clip(canvas.pixels, 0, 255).astype(np.uint8))
+        if rng.random() < PADDED:
+            self._pad(rng, pixels, canvas)
         return self._finish(pixels, canvas)
 
     def _background(self, rng: Generator) -> Canvas:
@@ -202,6 +206,14 @@ class Composer:
                 cover[((columns - x) / reach) ** 2 + ((rows - y) / (reach / 2)) ** 2 < 1] = 1
         colour = rng.uniform(10, 140, 3) * np.array([0.9, 1, 0.7])
         canvas.pixels += (colour.astype(np.float32) - canvas.pixels) * cover[..., None]
+        self._cover(canvas, cover)
+
+    def _pad(self, rng: Generator, pixels: NDArray[np.uint8], canvas: Canvas) -> None:
+        """Grey out the lower or right part, as in a tile that reaches past the picture."""
+        cover = np.zeros((self.side, self.side), np.float32)
+        start = int(self.side * rng.uniform(0.5, 0.95))
+        part = np.s_[start:] if rng.random() < 0.5 else np.s_[:, start:]
+        pixels[part], cover[part] = PADDING_GREY, 1
         self._cover(canvas, cover)
 
     def _cover(self, canvas: Canvas, cover: NDArray[np.float32]) -> None:

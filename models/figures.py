@@ -17,7 +17,9 @@ def overlaps(first: Boxes, second: Boxes) -> Boxes:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (first, second)]
+    areas = [
+        np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (first, second)
+    ]
     return common / np.maximum(areas[0][:, None] + areas[1][None] - common, 1e-9)
 
 

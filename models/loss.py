@@ -49,7 +49,9 @@ def assign(tile: Tile, middles: Tensor, strides: Tensor) -> Targets:
     ignored = torch.from_numpy(tile.ignored)
     if len(ignored):
         x, y = middles[:, None, 0], middles[:, None, 1]
-        inside = (x > ignored[:, 0]) & (x < ignored[:, 2]) & (y > ignored[:, 1]) & (y < ignored[:, 3])
+        inside = (
+            (x > ignored[:, 0]) & (x < ignored[:, 2]) & (y > ignored[:, 1]) & (y < ignored[:, 3])
+        )
         camera[inside.any(1)] = -2
     if not len(boxes):
         return Targets(camera, boxes, kinds)
@@ -84,11 +86,17 @@ def corners(middles: Tensor, strides: Tensor, sides: Tensor) -> Tensor:
 
 def overlap(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Return IoU and generalised IoU of boxes (n, 4) pairwise, (n) each."""
-    low, high = torch.maximum(first[:, :2], second[:, :2]), torch.minimum(first[:, 2:], second[:, 2:])
+    low, high = (
+        torch.maximum(first[:, :2], second[:, :2]),
+        torch.minimum(first[:, 2:], second[:, 2:]),
+    )
     common = (high - low).clamp(min=0).prod(1)
     area = (first[:, 2:] - first[:, :2]).clamp(min=0).prod(1)
     union = area + (second[:, 2:] - second[:, :2]).prod(1) - common + 1e-6
-    low, high = torch.minimum(first[:, :2], second[:, :2]), torch.maximum(first[:, 2:], second[:, 2:])
+    low, high = (
+        torch.minimum(first[:, :2], second[:, :2]),
+        torch.maximum(first[:, 2:], second[:, 2:]),
+    )
     hull = (high - low).clamp(min=0).prod(1) + 1e-6
     iou = common / union
     return iou, iou - (hull - union) / hull

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from models.operators import objections
 from models.plan import TILE_PX, Node, detector, outputs
 
 CALIBRATION_TILES = 200
@@ -169,6 +170,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         convert(arrays, args.out, float32=args.float32)
         if not args.float32:
             check_input(args.out)
+            for objection in objections(args.out):
+                print(f"Edge TPU: {objection}")
 
 
 if __name__ == "__main__":

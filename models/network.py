@@ -26,7 +26,6 @@ def backbone_file() -> Path:
     return next((Path(package.__file__).parent / "models").glob("*.pth"))
 
 
-
 class Network(nn.Module):
     """Takes (N, 3, H, W) pixels / 255; gives per level raw scores and distances.
 
@@ -87,9 +86,7 @@ class Network(nn.Module):
         before, after = pads(node.kernel, node.stride)
         value, conv = inputs[0], self.convs[node.weights]
         if before == after:
-            value = F.conv2d(
-                value, conv.weight, conv.bias, node.stride, before, groups=conv.groups
-            )
+            value = F.conv2d(value, conv.weight, conv.bias, node.stride, before, groups=conv.groups)
         else:
             value = F.pad(value, (before, after, before, after))
             value = F.conv2d(value, conv.weight, conv.bias, node.stride, groups=conv.groups)

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_PARAMETER_BYTES = 7 * 1024 * 1024  # what its memory holds; more is sent again for each tile
-NAMES = {0: "ADD", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 14: "LOGISTIC", 97: "RESIZE_NEAREST_NEIGHBOR"}  # fmt: skip
+NAMES = {
+    0: "ADD",
+    3: "CONV_2D",
+    4: "DEPTHWISE_CONV_2D",
+    14: "LOGISTIC",
+    97: "RESIZE_NEAREST_NEIGHBOR",
+}
 CEILINGS = {0: 2, 3: 3, 4: 3, 14: 2, 97: 2}
 # places of fields in the tables of TensorFlow Lite's schema.fbs
 MODEL_CODES, MODEL_GRAPHS, MODEL_BUFFERS = 1, 2, 4
@@ -75,7 +81,7 @@ def operators(model: Path) -> dict[tuple[int, int], int]:
 
 
 def objections(model: Path) -> list[str]:
-    """Return why the compiler would leave something to the processor or refuse; empty if all well."""
+    """Return why the compiler would refuse or leave work to the processor; empty if all is well."""
     root, found = read(model), []
     for (code, version), count in sorted(operators(model).items()):
         name = NAMES.get(code, f"operator {code}")

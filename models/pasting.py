@@ -80,8 +80,12 @@ def lengthen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
     solid = pixels[..., 3] > 128
     last, upper = solid[height - 1 - cap], solid[height - 1 - 3 * cap]
-    pole = last.any() and np.array_equal(np.flatnonzero(np.diff(last)), np.flatnonzero(np.diff(last & upper)))
-    if not pole or last.sum() > 0.6 * height:
+    columns = np.flatnonzero(last)
+    if not columns.size or columns.size > 0.6 * height:
+        return pixels
+    low, high = max(int(columns[0]) - 2, 0), int(columns[-1]) + 3
+    straight = columns[-1] - columns[0] + 1 == columns.size and upper[columns].all()
+    if not straight or upper[low:high].sum() > columns.size:
         return pixels
     rows = np.repeat(pixels[height - 1 - cap][None], 3 * height, axis=0)
     return np.concatenate([pixels[: height - cap], rows])

@@ -84,4 +84,4 @@ def degrade(rng: Generator, picture: Picture) -> Picture:
         picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         picture = np.asarray(compress(rng, Image.fromarray(picture)))
-    return np.ascontiguousarray(picture)
+    return np.array(picture)

@@ -102,9 +102,7 @@ def neck() -> Iterator[Node]:
     """Yield the feature pyramid: nodes "p8", "p16" and "p32", each NECK_CHANNELS wide."""
     for stride, block in zip(STRIDES_PX, LEVEL_BLOCKS, strict=True):
         side, wide = f"side{stride}", BLOCKS[block][3]
-        yield Node(
-            side, "conv", (f"block{block}",), wide, NECK_CHANNELS, weights=side, norm=True
-        )
+        yield Node(side, "conv", (f"block{block}",), wide, NECK_CHANNELS, weights=side, norm=True)
     above = ""
     for stride in reversed(STRIDES_PX):
         source = f"side{stride}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
@@ -45,11 +46,51 @@ def chunks(numbers: Sequence[int], size: int) -> Iterator[list[int]]:
         yield list(numbers[start : start + size])
 
 
+def smoothed(picture: Image.Image, passes: int = 2, contrast: float = 9.0) -> Image.Image:
+    """Return an RGB picture with its grain smoothed over 3x3 pixels but not across edges.
+
+    contrast is the difference in grey levels at which a neighbour counts half.
+    """
+    pixels = np.asarray(picture.convert("RGB"), np.float32)
+    for _ in range(passes):
+        padded = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        total, weights = pixels.copy(), np.ones((*pixels.shape[:2], 1), np.float32)
+        for dy, dx in ((0, 1), (1, 0), (1, 2), (2, 1), (0, 0), (0, 2), (2, 0), (2, 2)):
+            near = padded[dy : dy + pixels.shape[0], dx : dx + pixels.shape[1]]
+            apart = np.abs(near - pixels).max(axis=2, keepdims=True) / contrast
+            weight = (1.0 if 1 in (dy, dx) else 0.7) / (1 + apart**4)
+            total += weight * near
+            weights += weight
+        pixels = total / weights
+    return Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
+
+
+def collect(raw: Path, index: Path) -> None:
+    """Turn the PNGs that the raw index lists into smoothed JPEGs and list those in the index."""
+    if not raw.exists():
+        return
+    done = finished(index)
+    for text in raw.read_text().splitlines(keepends=True):
+        if not text.endswith("\n"):
+            break
+        line = json.loads(text)
+        source = index.parent.parent / line["file"]
+        if int(source.stem) in done or not source.exists():
+            continue
+        line["file"] = str(Path(line["file"]).with_suffix(".jpg"))
+        with Image.open(source) as picture:
+            smoothed(picture).save(source.with_suffix(".jpg"), quality=90)
+        with index.open("a") as sink:
+            sink.write(json.dumps(line) + "\n")
+        source.unlink()
+
+
 def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str], processes: int) -> None:
     """Render lists of picture numbers, at most `processes` Blender processes at a time."""
     index = out / what / "index.jsonl"
     index.parent.mkdir(parents=True, exist_ok=True)
     total, before = sum(map(len, todo)), len(finished(index))
+    raw = index.with_name("raw.jsonl") if what == "streets" else index
     queue, running = list(enumerate(todo)), list[subprocess.Popen[bytes]]()
     started, log = time.monotonic(), out / what / "blender.log"
     while queue or running:
@@ -57,7 +98,7 @@ def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str]
             number, numbers = queue.pop(0)
             listing = out / what / f"todo-{number}.json"
             listing.write_text(json.dumps(numbers))
-            arguments = ["--out", str(out), "--numbers", str(listing), "--index", str(index), *extra]
+            arguments = ["--out", str(out), "--numbers", str(listing), "--index", str(raw), *extra]
             with log.open("ab") as sink:
                 running.append(subprocess.Popen(blender_command(f"{what}.py", arguments), stdout=sink, stderr=sink))  # noqa: S603 - our own scripts
         time.sleep(2)
@@ -65,6 +106,8 @@ def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str]
             running.remove(process)
             if process.returncode:
                 raise SystemExit(f"blender failed with status {process.returncode}: see {log}")
+        if raw != index:
+            collect(raw, index)
         done = len(finished(index)) - before
         print(f"\r{what}: {done}/{total} pictures, {time.monotonic() - started:.0f} s", end="", flush=True)
     print()

@@ -130,7 +130,8 @@ def read_yolo(folder: Path) -> list[Source]:
     for path in pictures(folder):
         file = folder / "labels" / f"{path.stem}.txt"
         lines = file.read_text().split("\n") if file.exists() else []
-        width, height = Image.open(path).size
+        with Image.open(path) as image:
+            width, height = image.size
         labels = []
         for line in filter(str.strip, lines):
             try:

@@ -207,7 +207,9 @@ def train(args: argparse.Namespace) -> None:
             speed = args.report * args.batch / (now - previous)
             previous = now
             text = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-            print(f"{run.seconds / 60:.1f} min, {run.tiles} tiles, {speed:.1f}/s: {text}", flush=True)
+            print(
+                f"{run.seconds / 60:.1f} min, {run.tiles} tiles, {speed:.1f}/s: {text}", flush=True
+            )
         finished = progress >= 1
         if finished or run.seconds - saved > args.save_minutes * 60:
             saved = run.seconds
@@ -238,7 +240,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--renders", type=Path, required=True, help="folder of models.render")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     parser.add_argument("--backgrounds", type=Path, action="append", default=[])
-    parser.add_argument("--data", type=Path, action="append", default=[], help="YOLO or COCO folder")
+    parser.add_argument(
+        "--data", type=Path, action="append", default=[], help="YOLO or COCO folder"
+    )
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--tiles", type=int, default=0, help="end after so many instead")
     parser.add_argument("--batch", type=int, default=16)

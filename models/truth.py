@@ -37,7 +37,8 @@ def read_truth(folder: Path) -> list[Truth]:
     kinds, ignored = _rows(folder / "kinds.csv"), _rows(folder / "ignore.csv")
     truths = []
     for source in read_yolo(folder):
-        size = np.array(Image.open(source.path).size * 2, np.float32)
+        with Image.open(source.path) as image:
+            size = np.array(image.size * 2, np.float32)
         boxes = np.array([label.box for label in source.labels], np.float32).reshape(-1, 4)
         named = kinds.get(source.path.stem, [])
         skipped = [_box(row) for row in ignored.get(source.path.stem, [])]

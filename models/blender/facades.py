@@ -73,7 +73,10 @@ def make_building(rng: Random, width: float, floors: int | None = None) -> Build
     else:
         _windows(model, rng, (width, ground, storey, floors), wall, trim, frame, panes)
     _ground_floor(building, rng, ground, wall if rng.random() < 0.5 else wall_finish(rng), trim, frame)
-    model.add(sh.plain_box(0, width, 0.3, 11, 0, height - 0.01), wall)
+    model.add(sh.plain_box(0, width, 0.5, 11, 0, height - 0.01), wall)
+    for x in (0.0, width - 0.01):
+        # The front stands off the body by the depth of its windows; these close the sides.
+        model.add(sh.plain_box(x, x + 0.01, 0.0, 0.6, 0, height - 0.01), wall)
     if rng.random() < 0.75:
         for out, low, high in ((0.22, 0.0, 0.18), (0.12, -0.25, 0.0)):
             model.add(sh.plain_box(-0.02, width + 0.02, -out, 0.4, height + low, height + high), trim)

@@ -65,9 +65,9 @@ class _Tree:
             inputs["Normal"] = normal
         return self.node("ShaderNodeBsdfPrincipled", inputs).outputs[0]
 
-    def matt(self, colour: Any, normal: Any = None) -> Any:
+    def matt(self, colour: Any) -> Any:
         """Add a surface without gloss, which renders faster and with less noise."""
-        return self.node("ShaderNodeBsdfDiffuse", {"Color": colour} | ({} if normal is None else {"Normal": normal})).outputs[0]
+        return self.node("ShaderNodeBsdfDiffuse", {"Color": colour}).outputs[0]
 
     def place(self, scale: float = 1.0) -> Any:
         """Return object coordinates in metres, scaled."""
@@ -161,14 +161,14 @@ def _pane(tree: _Tree, finish: Finish) -> Any:
     return tree.principled(tree.blend(spots, rgba(finish.colour), rgba(dark)), 0.02, normal=normal, specular=1.0)
 
 
-def _grimed(tree: _Tree, finish: Finish, colour: Any, normal: Any = None) -> Any:
+def _grimed(tree: _Tree, finish: Finish, colour: Any) -> Any:
     """Return a masonry surface of the colour with stains that run down."""
     streaky = tree.node("ShaderNodeVectorMath", {0: tree.place(), 1: (1.6, 1.6, 0.25)}, operation="MULTIPLY").outputs[0]
-    stain = tree.ramp(tree.noise(1.1, 5.0, streaky), 0.42, 0.75, 0, finish.dirt * 0.7)
+    stain = tree.ramp(tree.noise(1.1, 3.0, streaky), 0.42, 0.75, 0, finish.dirt * 0.7)
     dark = tuple(0.35 * c for c in finish.colour)
-    fine = tree.ramp(tree.noise(30, 3.0), 0.2, 0.8, 0.82, 1.12)
+    fine = tree.ramp(tree.noise(30, 1.0), 0.2, 0.8, 0.82, 1.12)
     varied = tree.node("ShaderNodeMixRGB", {0: 1.0, 1: colour, 2: fine}, blend_type="MULTIPLY").outputs[0]
-    return tree.matt(tree.blend(stain, varied, rgba(dark)), normal)
+    return tree.matt(tree.blend(stain, varied, rgba(dark)))
 
 
 def _courses(tree: _Tree, finish: Finish, vector: Any, width: float, height: float, joint: float) -> Any:
@@ -182,8 +182,7 @@ def _courses(tree: _Tree, finish: Finish, vector: Any, width: float, height: flo
 def _brick(tree: _Tree, finish: Finish) -> Any:
     """Return brickwork."""
     courses = _courses(tree, finish, tree.wall_place(), 0.24, 0.078, 0.006)
-    normal = tree.node("ShaderNodeBump", {"Height": courses.outputs[1], "Strength": 0.5, "Distance": -0.01}).outputs[0]
-    return _grimed(tree, finish, courses.outputs[0], normal)
+    return _grimed(tree, finish, courses.outputs[0])
 
 
 def _slabs(tree: _Tree, finish: Finish) -> Any:
@@ -193,8 +192,7 @@ def _slabs(tree: _Tree, finish: Finish) -> Any:
 
 def _plaster(tree: _Tree, finish: Finish) -> Any:
     """Return plaster or concrete."""
-    normal = tree.node("ShaderNodeBump", {"Height": tree.noise(60, 3.0), "Strength": 0.25, "Distance": 0.01}).outputs[0]
-    return _grimed(tree, finish, tree.blend(0.0, rgba(finish.colour), rgba(finish.colour)), normal)
+    return _grimed(tree, finish, rgba(finish.colour))
 
 
 def _paving(tree: _Tree, finish: Finish) -> Any:
@@ -207,7 +205,7 @@ def _asphalt(tree: _Tree, finish: Finish) -> Any:
     patches = tree.ramp(tree.noise(0.35, 2.0), 0.4, 0.6)
     light = tuple(1.5 * c for c in finish.colour)
     colour = tree.blend(patches, rgba(finish.colour), rgba(light))
-    grain = tree.ramp(tree.noise(90, 2.0), 0.25, 0.75, 0.65, 1.35)
+    grain = tree.ramp(tree.noise(90, 0.0), 0.25, 0.75, 0.65, 1.35)
     varied = tree.node("ShaderNodeMixRGB", {0: 1.0, 1: colour, 2: grain}, blend_type="MULTIPLY").outputs[0]
     cracks = tree.node("ShaderNodeTexVoronoi", {"Vector": tree.place(), "Scale": 0.35}, feature="DISTANCE_TO_EDGE").outputs[0]
     line = tree.ramp(cracks, 0.0, 0.012, 0.6, 0.0)

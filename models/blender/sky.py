@@ -125,11 +125,11 @@ def street_light(rng: Random, weather: str, heading_deg: float, width: int) -> t
     ambient = {"clear": 0.32, "cloudy": 0.4, "overcast": 0.34, "dusk": 0.28, "night": 0.035}[weather] * rng.uniform(0.85, 1.25)
     if weather == "overcast":
         above = (0.25 * math.cos(math.radians(azimuth)), 0.25 * math.sin(math.radians(azimuth)), 0.95)
-        around = replace(around, sun=above, sun_strength=rng.uniform(0.7, 1.2), sun_colour=(0.95, 0.98, 1.0), sun_angle_deg=70.0)
+        around = replace(around, sun=above, sun_strength=rng.uniform(0.7, 1.2), sun_colour=(0.95, 0.98, 1.0), sun_angle_deg=35.0)
     elif weather == "clear":
         around = replace(around, sun_angle_deg=0.6)
     level = ambient + around.sun_strength * 0.12
-    exposure = math.log2(0.62 / level) * 0.9 + rng.gauss(0, 0.2) - (1.6 if weather == "night" else 0.0)
+    exposure = math.log2(0.75 / level) * 0.9 + rng.gauss(0, 0.2) - (1.6 if weather == "night" else 0.0)
     return replace(around, exposure=exposure), ambient
 
 

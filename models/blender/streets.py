@@ -92,9 +92,8 @@ def draw_one(street: Street, number: int, seed: int, folder: Path) -> dict[str, 
     eye.data.lens = focal / WIDTH_PX * 36.0
     eye.data.clip_start = 0.1
     eye.matrix_world = studio.Matrix(pose.tolist())
-    name = f"streets/{number:05d}.jpg"
-    bpy.context.scene.render.image_settings.quality = 90
-    studio.render_to(folder / name, WIDTH_PX, HEIGHT_PX, "RGB", "JPEG")
+    name = f"streets/{number:05d}.png"
+    studio.render_to(folder / name, WIDTH_PX, HEIGHT_PX)
     return {"file": name, "width": WIDTH_PX, "height": HEIGHT_PX, "cameras": labels(street, pose, focal)}
 
 
@@ -105,9 +104,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--numbers", type=Path, required=True, help="a file with picture numbers")
     parser.add_argument("--index", type=Path, required=True, help="the index file to append to")
-    parser.add_argument("--samples", type=int, default=12)
+    parser.add_argument("--samples", type=int, default=4)
     args = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
-    studio.set_cycles(args.samples, threads=1, adaptive=0.04)
+    studio.set_cycles(args.samples, threads=1)
     bpy.context.scene.render.use_persistent_data = True
     built, street = -1, None
     for number in json.loads(args.numbers.read_text()):

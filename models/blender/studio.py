@@ -111,7 +111,7 @@ def light_street(around: Surroundings, ambient: float) -> None:
     scene.world.cycles.sampling_method = "NONE"
     scene.world.cycles_visibility.diffuse = False
     scene.world.light_settings.ao_factor = ambient
-    scene.world.light_settings.distance = 5.0
+    scene.world.light_settings.distance = 1.6
     scene.cycles.use_fast_gi = True
     scene.cycles.fast_gi_method = "ADD"
     scene.cycles.diffuse_bounces = 0

@@ -273,9 +273,22 @@ def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
     if not settings.tls:
         return None
     try:
-        return ssl.create_default_context(cafile=settings.ca_file or None)
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as e:
         raise ConfigError(f"mqtt.ca_file: {settings.ca_file}: {e}") from e
+    context.sslsocket_class = _Socket
+    return context
+
+
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the other side is not who it should be; paho leaves it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 as in the base
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 def open_link(make: Callable[[int], Link], version: int, timeout_s: float) -> tuple[Link, int]:

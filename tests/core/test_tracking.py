@@ -2,7 +2,6 @@ import math
 import random
 from collections.abc import Sequence
 
-
 from scanner.core.geometry import LensModel
 from scanner.core.tracking import MAX_GAP_S, Tracker, glimpse
 from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track

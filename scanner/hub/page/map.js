@@ -50,14 +50,18 @@ function svg(kind) {
   element.setAttribute("class", "shape");
   element.setAttribute("aria-hidden", "true");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", kind === "truth" ? PATHS.dome : PATHS[kind]);
-  path.setAttribute("fill", kind === "truth" ? "none" : theme().kinds[kind]);
-  if (kind === "truth") {
-    path.setAttribute("stroke", theme().truth);
-    path.setAttribute("stroke-width", "2.5");
-  }
+  path.setAttribute("d", PATHS[kind === "truth" ? "dome" : kind]);
+  path.dataset.kind = kind;
+  colour(path);
   element.append(path);
   return element;
+}
+
+function colour(path) {
+  const { kind } = path.dataset;
+  path.setAttribute("fill", kind === "truth" ? "none" : theme().kinds[kind]);
+  path.setAttribute("stroke", kind === "truth" ? theme().truth : "none");
+  path.setAttribute("stroke-width", "2.5");
 }
 
 function icon(kind, colours) {
@@ -221,7 +225,12 @@ function list() {
   $("list").replaceChildren(...inView.slice(0, LISTED).map(entry));
   if (focused) $("list").querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   const rest = inView.length - LISTED;
-  $("rest").textContent = rest > 0 ? `and ${rest.toLocaleString()} more; zoom in` : inView.length ? "" : "None. Move the map, or show more kinds.";
+  $("rest").textContent = restText(rest, inView.length);
+}
+
+function restText(rest, inView) {
+  if (rest > 0) return `and ${rest.toLocaleString()} more; zoom in`;
+  return inView || !cameras.size ? "" : "None. Move the map, or show more kinds.";
 }
 
 function entry(feature) {
@@ -431,10 +440,7 @@ async function begin() {
   map.on("mouseleave", "cameras", () => { map.getCanvas().style.cursor = ""; });
   dark.addEventListener("change", () => {
     map.setStyle(style());
-    $("kinds").replaceChildren($("kinds").querySelector("legend"));
-    shown.clear();
-    KINDS.forEach((kind) => shown.add(kind));
-    filters();
+    document.querySelectorAll(".shape path").forEach(colour);
     draw();
   });
   document.addEventListener("keydown", (event) => {

@@ -1,0 +1,29 @@
+"""The type checker compares every adapter with its port; at run time their methods exist."""
+
+from typing import TYPE_CHECKING
+
+from scanner.hardware.tflite import TfliteDetector
+from scanner.network.mqtt import MqttPublisher
+from scanner.replay import standins
+from scanner.replay.frames import FolderFrames, VideoFrames
+from scanner.replay.tracks import RecordedTrack
+from scanner.storage.outbox import Outbox
+
+if TYPE_CHECKING:
+    from scanner import ports
+
+    frame_sources: list[type[ports.FrameSource]] = [
+        VideoFrames,
+        FolderFrames,
+        standins.ScriptedFrames,
+    ]
+    detectors: list[type[ports.Detector]] = [TfliteDetector, standins.ScriptedDetector]
+    positions: list[type[ports.PositionSource]] = [RecordedTrack, standins.ScriptedPositions]
+    stores: list[type[ports.RecordStore]] = [Outbox, standins.MemoryStore]
+    publishers: list[type[ports.Publisher]] = [MqttPublisher, standins.RecordingPublisher]
+    panels: list[type[ports.Panel]] = [standins.ConsolePanel]
+
+
+def test_each_adapter_has_a_docstring_that_says_what_it_is() -> None:
+    for adapter in (VideoFrames, FolderFrames, TfliteDetector, RecordedTrack, Outbox):
+        assert adapter.__doc__
