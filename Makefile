@@ -34,6 +34,7 @@ $(READY): pyproject.toml
 
 setup: $(READY)
 	$(call debian,mosquitto,command -v mosquitto)
+	$(call debian,systemd,command -v systemd-analyze)
 
 demo: $(READY)
 	@$(BIN)/scanner demo $(if $(ONCE),--once)

@@ -16,6 +16,7 @@ from scanner.config import Config, load
 from scanner.errors import ScannerError, UsageError
 
 COMMANDS: Final = ("run", "relay", "detect", "replay", "outbox", "config", "doctor", "hub", "demo")
+EXTRAS: Final = {"starlette": "hub", "uvicorn": "hub", "av": "replay", "PIL": "replay"}
 EXIT_BUG: Final = 1
 EXIT_INTERRUPTED: Final = 130
 
@@ -70,7 +71,15 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show a traceback with errors")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name in [wanted] if wanted else COMMANDS:
-        importlib.import_module(f"scanner.cli.{name}").add_parser(subparsers)
+        try:
+            module = importlib.import_module(f"scanner.cli.{name}")
+        except ModuleNotFoundError as e:
+            needs = f"needs pip install 'cctv-scanner[{EXTRAS.get(e.name or '', 'hub,replay')}]'"
+            if wanted:
+                raise UsageError(f"`scanner {name}` {needs}", hint=f"{e.name} is missing") from e
+            subparsers.add_parser(name, help=needs)
+            continue
+        module.add_parser(subparsers)
     return parser
 
 

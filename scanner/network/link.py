@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from scanner.config import Mqtt
-from scanner.errors import BrokerError, ConfigError
+from scanner.errors import BrokerError
 
 NEW: Final = 5  # MQTT 5
 OLD: Final = 3  # MQTT 3.1.1
@@ -266,29 +266,6 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)
-
-
-def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
-    """TLS as configured, None without; raises ConfigError if the CA file cannot be used."""
-    if not settings.tls:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-    except (OSError, ssl.SSLError) as e:
-        raise ConfigError(f"mqtt.ca_file: {settings.ca_file}: {e}") from e
-    context.sslsocket_class = _Socket
-    return context
-
-
-class _Socket(ssl.SSLSocket):
-    """Closes itself when the other side is not who it should be; paho leaves it open."""
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 as in the base
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
 
 
 def open_link(make: Callable[[int], Link], version: int, timeout_s: float) -> tuple[Link, int]:

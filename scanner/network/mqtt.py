@@ -10,7 +10,8 @@ from typing import Final
 from scanner.config import Mqtt
 from scanner.core.wire import Topics
 from scanner.errors import BrokerError, ConfigError
-from scanner.network.link import NEW, Incoming, Link, Message, open_link, tls_context
+from scanner.network.link import NEW, Incoming, Link, Message, open_link
+from scanner.network.tls import tls_context
 
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_LAST_S: Final = 30.0
