@@ -72,6 +72,20 @@ def wall_mount(plan: Plan, side: str, station_m: float, up_m: float, out_m: floa
     return plan.course.frame_at(station_m, plan.wall_right_m + out_m, up_m) @ sh.turn("z", 90)
 
 
+def on_front(frame: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mount frame moved and turned onto the front that really stands there.
+
+    In a bend the fronts are straight while the street's edge is not.
+    """
+    graph = bpy.context.evaluated_depsgraph_get()
+    start = (frame @ [3.0, 0, 0, 1])[:3]
+    hit, place, normal, _, thing, _ = bpy.context.scene.ray_cast(graph, start.tolist(), (-frame[:3, 0]).tolist(), distance=7.0)
+    if not hit or not thing.name.startswith("building") or abs(normal[2]) > 0.3:
+        return frame
+    facing = np.array(normal) * (1 if np.dot(normal, frame[:3, 0]) > 0 else -1)
+    return sh.shift(*place) @ sh.turn("z", math.degrees(math.atan2(facing[1], facing[0])))
+
+
 def post_mount(plan: Plan, station_m: float, left_m: float, up_m: float, radius_m: float, facing_deg: float) -> NDArray[np.float64]:
     """Return the mount frame on a post's surface, facing_deg from the street's direction."""
     return plan.course.frame_at(station_m, left_m, up_m) @ sh.turn("z", facing_deg) @ sh.shift(radius_m)
@@ -164,7 +178,7 @@ def hang_lookalikes(street: Street, rng: Random, count: int) -> None:
     for _ in range(count):
         name = rng.choice(lookalikes.WALL)
         at = wall_mount(plan, rng.choice(["left", "right"]), rng.uniform(plan.start_m, plan.end_m), rng.uniform(2.8, 6.5))
-        street.put(lookalikes.BUILDERS[name](rng), at)
+        street.put(lookalikes.BUILDERS[name](rng), on_front(at))
 
 
 def raise_post(street: Street, rng: Random, station_m: float, left_m: float, *, lamp: bool) -> tuple[float, float]:
@@ -216,7 +230,7 @@ def random_street(rng: Random, plan: Plan, *, cameras: int) -> Street:
             street.put(build_camera(kind, rng, "pole"), post_mount(plan, station, left, up, radius, rng.uniform(-180, 180)))
         else:
             at = wall_mount(plan, rng.choice(["left", "right"]), rng.uniform(plan.start_m + 2, plan.end_m - 2), rng.uniform(2.6, 5.5))
-            street.put(build_camera(kind, rng, "wall"), at)
+            street.put(build_camera(kind, rng, "wall"), on_front(at))
     return street
 
 

@@ -27,6 +27,7 @@ from models.blender.street import (
     hang_lookalikes,
     lay_ground,
     line_with_fronts,
+    on_front,
     park_cars,
     plant_trees,
     post_mount,
@@ -42,7 +43,7 @@ PLAN = Plan(COURSE, -20, 92, 2.75, -2.75, 5.0, -7.8)
 SEED = 11
 # kind, side, station in metres, height in metres
 ON_WALLS = (
-    ("bullet", "left", 13.0, 3.5),
+    ("bullet", "left", 17.0, 3.5),
     ("dome", "right", 11.0, 3.0),
     ("bullet", "right", 19.0, 3.3),
     ("ptz", "left", 30.0, 4.4),
@@ -56,7 +57,7 @@ ON_WALLS = (
 # kind, station in metres, height in metres, facing in degrees from the street's direction; all on the left kerb
 ON_POSTS = (("ptz", 22.0, 4.7, 190.0), ("bullet", 22.0, 3.9, 240.0), ("alpr", 41.0, 3.2, 200.0), ("alpr", 66.0, 3.0, 200.0))
 POST_LEFT_M = 3.25
-LEAST_SIZE_M = {"bullet": 0.3, "dome": 0.19, "ptz": 0.3, "alpr": 0.24}
+LEAST_SIZE_M = {"bullet": 0.33, "dome": 0.19, "ptz": 0.3, "alpr": 0.24}
 
 
 def camera_that_looks_back(kind: str, number: int, mount: str, at: np.ndarray) -> Assembly:
@@ -69,8 +70,12 @@ def camera_that_looks_back(kind: str, number: int, mount: str, at: np.ndarray) -
         points = model.head_vertices(0)
         size = float(np.ptp(points, axis=0).max())
         lens = [part.mesh.vertices.mean(0) for part in model.parts if part.head == 0 and part.finish == LENS]
+        far = kind == "bullet" and mount == "wall" and ON_WALLS[number][1] == "left"
         looks = np.mean(lens, axis=0) - (points.min(0) + points.max(0)) / 2 if lens else -along * 0.01
-        if LEAST_SIZE_M[kind] <= size <= 0.55 and (kind in {"dome", "ptz"} or float(looks @ along) < -0.5 * float(np.linalg.norm(looks))):
+        turned = float(looks @ along) / (float(np.linalg.norm(looks)) + 1e-9)
+        # A bullet seen end on is small and one seen from behind is hard to tell, so neither is used.
+        good = kind in {"dome", "ptz"} or (-0.85 < turned < -0.3 if kind == "bullet" else turned < -0.5)
+        if good and LEAST_SIZE_M[kind] + 0.1 * far <= size <= 0.6:
             break
     return model
 
@@ -80,14 +85,14 @@ def build() -> Street:
     rng = Random(f"walk:{SEED}")
     studio.clear_scene()
     street = Street(PLAN)
+    lay_ground(PLAN, rng)
+    line_with_fronts(PLAN, rng)
     for number, (kind, side, station, up) in enumerate(ON_WALLS):
-        at = wall_mount(PLAN, side, station, up, 0.02)
+        at = on_front(wall_mount(PLAN, side, station, up))
         street.put(camera_that_looks_back(kind, number, "wall", at), at)
     for number, (kind, station, up, facing) in enumerate(ON_POSTS, len(ON_WALLS)):
         at = post_mount(PLAN, station, POST_LEFT_M, up, 0.07, facing)
         street.put(camera_that_looks_back(kind, number, "pole", at), at)
-    lay_ground(PLAN, rng)
-    line_with_fronts(PLAN, rng)
     park_cars(PLAN, rng, 0.55)
     plant_trees(PLAN, rng, [4.0, 58.0, 74.0, 82.0])
     string_wires(PLAN, rng, 3)

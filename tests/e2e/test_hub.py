@@ -1,0 +1,322 @@
+"""The hub with a real broker, a real database and a real web server."""
+
+import contextlib
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from scanner.config import Mqtt
+from scanner.core.wire import Cell, Change, Record, Stats, geohash
+from scanner.errors import BrokerError, ConfigError
+from scanner.hub import broker as brokers
+from scanner.hub import keys, review
+from scanner.hub.service import DATABASE, Hub, Options
+from scanner.hub.store import Store
+from scanner.network.mqtt import Incoming, MqttPublisher, MqttSession
+from scanner.records import Kind
+from scanner.sealing import seal
+from tests.helpers.broker import Mosquitto
+from tests.helpers.reports import ORIGIN, entry, record
+from tests.helpers.waiting import until
+
+TODAY = int(time.time() // 86_400)
+CELL = geohash(ORIGIN.lat_deg, ORIGIN.lon_deg)
+PROGRAM = [sys.executable, "-m", "scanner"]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as running:
+        yield running
+
+
+def options(data: Path, mqtt: Mqtt, **more: object) -> Options:
+    return msgspec.structs.replace(Options(data=data, mqtt=mqtt, port=0), **more)
+
+
+@contextlib.contextmanager
+def running_hub(data: Path, mqtt: Mqtt, **more: object) -> Iterator[Hub]:
+    with Hub(options(data, mqtt, **more)) as hub:
+        until(lambda: hub.health().ok)
+        yield hub
+
+
+def sealed(data: Path, value: Record) -> bytes:
+    return seal(value, keys.load_or_create(data).public_key)
+
+
+def site(number: int) -> Record:
+    """One camera, 100 m from the next one, seen today."""
+    return record([entry((100 * number, 0))], day=TODAY)
+
+
+def deliver(settings: Mqtt, payloads: list[bytes], *, password: str = "") -> None:
+    """Send each until the broker has it, as a relay does."""
+    publisher = MqttPublisher(settings, password=password, timeout_s=5)
+    deadline = time.monotonic() + 60
+    for payload in payloads:
+        while True:
+            try:
+                publisher.publish(payload)
+                break
+            except BrokerError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    publisher.close()
+
+
+def published(hub: Hub) -> Cell:
+    answer = httpx.get(f"{hub.url}/api/cameras.geojson")
+    assert answer.headers["content-type"] == "application/geo+json"
+    return msgspec.json.decode(answer.content, type=Cell)
+
+
+class Reader:
+    """Someone who follows the map by MQTT; topics without their root."""
+
+    def __init__(self, settings: Mqtt, client_id: str = "reader") -> None:
+        self.retained: dict[str, bytes] = {}
+        self.all: list[tuple[str, bytes]] = []
+        self._session = MqttSession(
+            settings,
+            client_id=client_id,
+            filters=[f"{settings.root}/{part}/#" for part in ("map", "changes", "hub")],
+            status="reader/status",
+        )
+
+    def _take(self, message: Incoming) -> None:
+        topic = message.topic.removeprefix("cctv/v1/")
+        self.all.append((topic, message.payload))
+        self.retained[topic] = message.payload
+        message.acknowledge()
+
+    def __enter__(self) -> "Reader":  # noqa: PYI034
+        self._session.start(self._take)
+        until(lambda: self._session.online)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.stop()
+
+    def cell(self, name: str = CELL) -> Cell:
+        body = self.retained.get(f"map/{'/'.join(name)}", b"")
+        return msgspec.json.decode(body, type=Cell) if body else Cell(features=[])
+
+    @property
+    def changes(self) -> list[Change]:
+        return [
+            msgspec.json.decode(body, type=Change)
+            for topic, body in self.all
+            if topic.startswith("changes/")
+        ]
+
+
+# --- nothing is lost, nothing counts twice ------------------------------------------------------
+
+
+def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path, broker: Mosquitto) -> None:
+    data = tmp_path / "hub"
+    payloads = [sealed(data, site(number)) for number in range(60)]
+    with running_hub(data, broker.settings) as hub:
+        senders = [
+            threading.Thread(target=deliver, args=(broker.settings, payloads[start::3]))
+            for start in range(3)
+        ]
+        for sender in senders:
+            sender.start()
+        for wanted in (10, 30):
+            until(lambda wanted=wanted: hub.health().records >= wanted)
+            broker.restart()
+        for sender in senders:
+            sender.join()
+        deliver(broker.settings, payloads[:10])  # some come twice
+        until(lambda: hub.health().records >= 60)
+        until(lambda: len(published(hub).features) == 60)
+        assert hub.health().records == 60
+        assert {f.properties.confirmations for f in published(hub).features} == {"1"}
+
+
+def test_what_comes_while_the_hub_is_away_waits(tmp_path: Path, broker: Mosquitto) -> None:
+    data = tmp_path / "hub"
+    with running_hub(data, broker.settings):
+        pass
+    deliver(broker.settings, [sealed(data, site(number)) for number in range(30)])
+    broker.restart()
+    with running_hub(data, broker.settings) as hub:
+        until(lambda: hub.health().records == 30)
+
+
+def serve(data: Path, *arguments: str) -> "subprocess.Popen[str]":
+    environment = os.environ | {"SCANNER_CONFIG": ""}
+    return subprocess.Popen(
+        [*PROGRAM, "hub", "serve", "--data", data, "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def count(data: Path) -> int:
+    with contextlib.closing(sqlite3.connect(data / DATABASE)) as db:
+        return int(db.execute("SELECT count(*) FROM reports").fetchone()[0])
+
+
+def test_a_hub_killed_before_it_could_write_gets_the_record_again(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    data = tmp_path / "hub"
+    payload = sealed(data, site(0))
+    with serve(data, "--broker", f"127.0.0.1:{broker.port}") as hub:
+        assert hub.stdout
+        hub.stdout.readline()
+        with Reader(broker.settings) as reader:
+            until(lambda: reader.retained.get("hub/status") == b"online")
+        with contextlib.closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")  # the hub can receive, but not write
+            deliver(broker.settings, [payload])
+            time.sleep(0.3)  # time to receive, and to do wrong
+            hub.send_signal(signal.SIGKILL)
+            hub.wait()
+            lock.execute("ROLLBACK")
+    assert count(data) == 0
+    with running_hub(data, broker.settings) as again:
+        until(lambda: again.health().records == 1)
+        until(lambda: len(published(again).features) == 1)
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path: Path, broker: Mosquitto) -> None:
+    data = tmp_path / "hub"
+    with running_hub(data, broker.settings) as hub:
+        with contextlib.closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON reports BEGIN "
+                       "SELECT RAISE(ABORT, 'database or disk is full'); END")  # fmt: skip
+            deliver(broker.settings, [sealed(data, site(0))])
+            until(lambda: "disk is full" in hub.health().store)
+            assert httpx.get(f"{hub.url}/api/health").status_code == 503
+            db.execute("DROP TRIGGER full")
+        until(lambda: hub.health().records == 1)
+        until(lambda: hub.health().ok)
+
+
+def test_garbage_is_put_aside_and_good_records_go_on(tmp_path: Path, broker: Mosquitto) -> None:
+    data = tmp_path / "hub"
+    with running_hub(data, broker.settings) as hub:
+        future = record([entry((0, 0))], day=TODAY + 400)
+        garbage = [b"", b"x", b"\xff" * 1072, os.urandom(1072), b"y" * 200_000]
+        deliver(broker.settings, [*garbage, sealed(data, future), sealed(data, site(0))])
+        until(lambda: hub.health().quarantined == 6)
+        until(lambda: len(published(hub).features) == 1)
+        assert hub.health().ok
+
+
+# --- what is published --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["mosquitto", "iotcore"])
+def test_from_record_to_map_topic(tmp_path: Path, kind: brokers.KindName) -> None:
+    data = tmp_path / "hub"
+    own = brokers.start(data, kind=kind)
+    hub_access, scanner = own.access("hub"), own.access("scanner")
+    try:
+        with (
+            running_hub(data, hub_access.settings, password=hub_access.password),
+            Reader(msgspec.structs.replace(hub_access.settings, username="")) as reader,
+        ):
+            pair = record([entry((0, 0), Kind.DOME), entry((3, 0), Kind.BULLET)], day=TODAY)
+            deliver(scanner.settings, [sealed(data, pair)], password=scanner.password)
+            until(lambda: len(reader.cell().features) == 2 and len(reader.changes) == 2)
+            assert {f.properties.kind for f in reader.cell().features} == {"dome", "bullet"}
+            assert {c.change for c in reader.changes} == {"added"}
+            assert {c.id for c in reader.changes} == {f.id for f in reader.cell().features}
+            until(lambda: b'"cameras":2' in reader.retained.get("hub/stats", b""))
+            stats = msgspec.json.decode(reader.retained["hub/stats"], type=Stats)
+            assert stats.kinds == {Kind.DOME: 1, Kind.BULLET: 1}
+            assert reader.retained["hub/status"] == b"online"
+    finally:
+        own.stop()
+
+
+def test_a_broker_that_forgot_the_map_is_told_again(tmp_path: Path, broker: Mosquitto) -> None:
+    data = tmp_path / "hub"
+    with running_hub(data, broker.settings) as hub:
+        deliver(broker.settings, [sealed(data, site(0))])
+        until(lambda: len(published(hub).features) == 1)
+        broker.stop()
+        (tmp_path / "broker" / "mosquitto.db").unlink()
+        broker.start()
+        until(lambda: hub.health().ok)
+        with Reader(broker.settings) as reader:
+            until(lambda: len(reader.cell().features) == 1)
+
+
+def test_a_camera_that_was_rejected_leaves_the_map(tmp_path: Path, broker: Mosquitto) -> None:
+    data = tmp_path / "hub"
+    with running_hub(data, broker.settings) as hub:
+        deliver(broker.settings, [sealed(data, site(0))])
+        with Reader(broker.settings) as reader:
+            until(lambda: len(reader.cell().features) == 1)
+        until(lambda: hub.health().ok)
+    with contextlib.closing(Store(data / DATABASE)) as store:
+        review.reject(store, store.cameras()[0].id, reviewer="ana", clock=time.time)
+    with Reader(broker.settings, "second") as reader:
+        until(lambda: len(reader.cell().features) == 1)  # still what the broker keeps
+        with running_hub(data, broker.settings) as hub:
+            until(lambda: reader.cell().features == [])
+            assert published(hub).features == []
+    with Reader(broker.settings, "third") as late:
+        until(lambda: late.retained.get("hub/status") == b"offline")
+        assert [topic for topic in late.retained if topic.startswith("map/")] == []
+
+
+# --- the web side -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(tmp_path: Path, broker: Mosquitto) -> Iterator[Hub]:
+    truth = tmp_path / "truth.geojson"
+    truth.write_text('{"type":"FeatureCollection","features":[]}')
+    with running_hub(tmp_path / "hub", broker.settings, truth=truth) as running:
+        deliver(broker.settings, [sealed(tmp_path / "hub", site(n)) for n in range(3)])
+        until(lambda: len(published(running).features) == 3)
+        yield running
+
+
+def test_cameras_by_box_and_only_when_they_changed(
+    tmp_path: Path, broker: Mosquitto, hub: Hub
+) -> None:
+    url = f"{hub.url}/api/cameras.geojson"
+    west, south = ORIGIN.lon_deg - 0.001, ORIGIN.lat_deg - 0.001
+    box = {"bbox": f"{west},{south},{west + 0.002},{south + 0.002}"}
+    answer = httpx.get(url, params=box)
+    assert len(msgspec.json.decode(answer.content, type=Cell).features) == 1
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert httpx.get(url, params=box, headers=known).status_code == 304
+    assert httpx.get(url, headers=known).status_code == 200
+    deliver(broker.settings, [sealed(tmp_path / "hub", site(9))])
+    until(lambda: httpx.get(url, params=box, headers=known).status_code == 200)
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,10,1,5", "nan,0,1,1", "inf,0,1,1", "1,2,3,4,5"])
+def test_a_box_that_is_none_is_refused_in_words(hub: Hub, box: str) -> None:
+    answer = httpx.get(f"{hub.url}/api/cameras.geojson", params={"bbox": box})
+    assert answer.status_code == 400
+    assert "west,south,east,north" in answer.json()["error"]
+
+
+def test_open_pages_hear_of_changes(tmp_path: Path, broker: Mosquitto, hub: Hub) -> None:
+    with httpx.stream("GET", f"{hub.url}/api/changes", timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: hello"
+        deliver(broker.settings, [sealed(tmp_path / "hub", site(5))])
+        event = [line for line in lines if (yield_until := line)][:0]  # noqa: F841
