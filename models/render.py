@@ -15,7 +15,7 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,18 +49,22 @@ def chunks(numbers: Sequence[int], size: int) -> Iterator[list[int]]:
 def smoothed(picture: Image.Image, passes: int = 2, contrast: float = 9.0) -> Image.Image:
     """Return an RGB picture with its grain smoothed over 3x3 pixels but not across edges.
 
-    contrast is the difference in grey levels at which a neighbour counts half.
+    contrast is the difference in grey levels, between blurred neighbours, that counts half.
     """
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     for _ in range(passes):
-        padded = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), mode="edge")
-        total, weights = pixels.copy(), np.ones((*pixels.shape[:2], 1), np.float32)
-        for dy, dx in ((0, 1), (1, 0), (1, 2), (2, 1), (0, 0), (0, 2), (2, 0), (2, 2)):
-            near = padded[dy : dy + pixels.shape[0], dx : dx + pixels.shape[1]]
-            apart = np.abs(near - pixels).max(axis=2, keepdims=True) / contrast
-            weight = (1.0 if 1 in (dy, dx) else 0.7) / (1 + apart**4)
-            total += weight * near
-            weights += weight
+        # Grain all but vanishes in a blurred copy, so that what differs there is an edge.
+        blurred = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.9))
+        guide = np.asarray(blurred, np.float32)
+        height, width = guide.shape[:2]
+        padded, padded_guide = (np.pad(a, ((1, 1), (1, 1), (0, 0)), mode="edge") for a in (pixels, guide))
+        total, weights = pixels.copy(), np.ones((height, width, 1), np.float32)
+        for dy, dx in np.ndindex(3, 3):
+            if (dy, dx) != (1, 1):
+                apart = np.abs(padded_guide[dy : dy + height, dx : dx + width] - guide).max(axis=2, keepdims=True) / contrast
+                weight = np.float32(1.0 if 1 in {dy, dx} else 0.7) / (1 + apart**4)
+                total += weight * padded[dy : dy + height, dx : dx + width]
+                weights += weight
         pixels = total / weights
     return Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
 

@@ -122,10 +122,10 @@ def street_light(rng: Random, weather: str, heading_deg: float, width: int) -> t
     """Return surroundings for a street that runs along heading_deg, and the ambient radiance."""
     azimuth = heading_deg + rng.choice([0, 180]) + rng.choice([-1, 1]) * rng.uniform(15, 65)
     around = make_surroundings(rng, weather, width, skyline=False, sun_azimuth_deg=azimuth)
-    ambient = {"clear": 0.32, "cloudy": 0.4, "overcast": 0.34, "dusk": 0.28, "night": 0.035}[weather] * rng.uniform(0.85, 1.25)
+    ambient = {"clear": 0.32, "cloudy": 0.4, "overcast": 0.42, "dusk": 0.28, "night": 0.035}[weather] * rng.uniform(0.85, 1.25)
     if weather == "overcast":
         above = (0.25 * math.cos(math.radians(azimuth)), 0.25 * math.sin(math.radians(azimuth)), 0.95)
-        around = replace(around, sun=above, sun_strength=rng.uniform(0.7, 1.2), sun_colour=(0.95, 0.98, 1.0), sun_angle_deg=35.0)
+        around = replace(around, sun=above, sun_strength=rng.uniform(0.5, 0.9), sun_colour=(0.95, 0.98, 1.0), sun_angle_deg=9.0)
     elif weather == "clear":
         around = replace(around, sun_angle_deg=0.6)
     level = ambient + around.sun_strength * 0.12

@@ -43,12 +43,12 @@ PLAN = Plan(COURSE, -20, 92, 2.75, -2.75, 5.0, -7.8)
 SEED = 11
 # kind, side, station in metres, height in metres
 ON_WALLS = (
-    ("bullet", "left", 17.0, 3.5),
+    ("ptz", "left", 19.0, 3.9),
     ("dome", "right", 11.0, 3.0),
     ("bullet", "right", 19.0, 3.3),
-    ("ptz", "left", 30.0, 4.4),
-    ("dome", "right", 33.0, 3.1),
-    ("bullet", "right", 36.0, 3.6),
+    ("bullet", "left", 30.0, 4.0),
+    ("dome", "right", 38.0, 3.2),
+    ("bullet", "right", 40.5, 3.5),
     ("ptz", "right", 46.0, 4.0),
     ("dome", "left", 51.5, 3.4),
     ("bullet", "left", 62.0, 3.6),

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from scanner import config
+from scanner.cli import add_config_option, config_of
+from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
 from scanner.hub import broker, export, keys, mapping
 from scanner.hub.features import OPEN
@@ -34,15 +34,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_places(command)
     command.add_argument("--format", choices=["geojson"], default="geojson")
     command.add_argument("--all", action="store_true", help="candidates too, for reviewers")
-    command.set_defaults(hub_run=_export)
+    command.set_defaults(run=_export)
 
     command = commands.add_parser("keys", help="print the public key that records are sealed to")
     command.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
-    command.set_defaults(hub_run=_keys)
+    command.set_defaults(run=_keys)
 
     command = commands.add_parser("rebuild", help="make the cameras again from all records")
     _add_places(command)
-    command.set_defaults(hub_run=_rebuild)
+    command.set_defaults(run=_rebuild)
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -50,7 +50,7 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_places(serve)
     serve.add_argument("--host", default="127.0.0.1", help="address of the page")
     serve.add_argument("--port", type=int, default=8080, help="port of the page; 0: a free one")
-    serve.add_argument("--broker", metavar="HOST:PORT", help="instead of the one in scanner.toml")
+    add_broker_option(serve)
     serve.add_argument(
         "--embedded-broker", action="store_true", help="start a broker on this machine, too"
     )
@@ -60,18 +60,13 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument("--tiles", default="", metavar="URL", help="basemap: .../{z}/{x}/{y}.png")
     serve.add_argument("--attribution", default="", help="of the basemap, shown on the page")
     serve.add_argument("--truth", type=Path, help="GeoJSON of the true cameras, to compare with")
-    serve.set_defaults(hub_run=_serve)
+    add_config_option(serve)
+    serve.set_defaults(run=_serve)
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
     parser.add_argument("--db", metavar="URL", help="sqlite:///PATH; default: in the data folder")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Do what was asked; returns the exit code, raises ScannerError."""
-    code: int = args.hub_run(args)
-    return code
 
 
 def default_data() -> Path:
@@ -124,17 +119,12 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _broker(args: argparse.Namespace, running: contextlib.ExitStack) -> tuple[config.Mqtt, str]:
     """Settings and password of the broker to use, started if asked for."""
-    configured = config.load().mqtt
+    configured = with_broker(config_of(args), args.broker).mqtt
     if args.embedded_broker:
         own = broker.start(args.data, port=args.broker_port, root=configured.root)
         running.callback(own.stop)
         access = own.access("hub")
         return access.settings, access.password
-    if args.broker:
-        host, _, port = str(args.broker).rpartition(":")
-        if not host or not port.isdigit():
-            raise UsageError(f"--broker {args.broker}: HOST:PORT is wanted")
-        configured = msgspec.structs.replace(configured, host=host.strip("[]"), port=int(port))
     if not configured.host:
         raise ConfigError(
             "no broker is configured", hint="--broker HOST:PORT, or --embedded-broker"

@@ -7,6 +7,10 @@ top, right and bottom, in strides.
 """
 
 import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -135,12 +139,28 @@ def _open(model: Path, threads: int) -> Any:
     if not model.is_file():
         raise ModelError(f"{model}: no such file", hint="see detector.model in scanner.toml")
     try:
-        interpreter = _runtime().Interpreter(model_path=str(model), num_threads=threads)
-        interpreter.allocate_tensors()
+        with _quiet():
+            interpreter = _runtime().Interpreter(model_path=str(model), num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError) as e:
         first_line = str(e).partition("\n")[0]
         raise ModelError(f"{model}: not a usable .tflite file: {first_line}") from e
     return interpreter
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the runtime's C++ side says about itself off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
 
 
 def _check_input(model: Path, inputs: list[dict[str, Any]]) -> tuple[int, int]:

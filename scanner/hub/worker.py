@@ -20,7 +20,7 @@ from scanner.network.mqtt import Incoming
 
 BATCH: Final = 500  # messages kept in one transaction
 IDLE_S: Final = 0.25
-STATS_EVERY_S: Final = 5.0
+STATS_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
 RETRY_PUBLISHING_S: Final = 5.0
 

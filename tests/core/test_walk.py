@@ -68,7 +68,7 @@ def test_a_row_of_poles_gives_each_camera_once() -> None:
 
 
 def test_round_a_corner_the_ids_hold() -> None:
-    mounted = [Mounted(-4, 20, 3.5, Kind.BULLET), Mounted(14, 36, 4.0, Kind.DOME)]
+    mounted = [Mounted(-4, 20, 3.5, Kind.BULLET), Mounted(22, 35, 4.0, Kind.DOME)]
     found = sightings(walk.round_a_corner, 40, mounted)
     assert len(found) == 2
     assert max(nearest_m(m, found) for m in mounted) < 1.5

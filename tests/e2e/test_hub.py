@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import httpx
 import msgspec
@@ -23,7 +24,8 @@ from scanner.hub import broker as brokers
 from scanner.hub import keys, review
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
-from scanner.network.mqtt import Incoming, MqttPublisher, MqttSession
+from scanner.network.link import NEW, Incoming, Link, open_link
+from scanner.network.mqtt import MqttPublisher
 from scanner.records import Kind
 from scanner.sealing import seal
 from tests.helpers.broker import Mosquitto
@@ -85,15 +87,10 @@ def published(hub: Hub) -> Cell:
 class Reader:
     """Someone who follows the map by MQTT; topics without their root."""
 
-    def __init__(self, settings: Mqtt, client_id: str = "reader") -> None:
+    def __init__(self, settings: Mqtt) -> None:
         self.retained: dict[str, bytes] = {}
         self.all: list[tuple[str, bytes]] = []
-        self._session = MqttSession(
-            settings,
-            client_id=client_id,
-            filters=[f"{settings.root}/{part}/#" for part in ("map", "changes", "hub")],
-            status="reader/status",
-        )
+        self._settings = settings
 
     def _take(self, message: Incoming) -> None:
         topic = message.topic.removeprefix("cctv/v1/")
@@ -101,13 +98,18 @@ class Reader:
         self.retained[topic] = message.payload
         message.acknowledge()
 
-    def __enter__(self) -> "Reader":  # noqa: PYI034
-        self._session.start(self._take)
-        until(lambda: self._session.online)
+    def _make(self, version: int) -> Link:
+        name = os.urandom(8).hex()
+        return Link(self._settings, client_id=name, version=version, on_message=self._take)
+
+    def __enter__(self) -> Self:
+        self._link, _ = open_link(self._make, NEW, 5)
+        for part in ("map", "changes", "hub"):
+            self._link.subscribe(f"{self._settings.root}/{part}/#", 5)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.stop()
+        self._link.close()
 
     def cell(self, name: str = CELL) -> Cell:
         body = self.retained.get(f"map/{'/'.join(name)}", b"")
@@ -269,12 +271,12 @@ def test_a_camera_that_was_rejected_leaves_the_map(tmp_path: Path, broker: Mosqu
         until(lambda: hub.health().ok)
     with contextlib.closing(Store(data / DATABASE)) as store:
         review.reject(store, store.cameras()[0].id, reviewer="ana", clock=time.time)
-    with Reader(broker.settings, "second") as reader:
+    with Reader(broker.settings) as reader:
         until(lambda: len(reader.cell().features) == 1)  # still what the broker keeps
         with running_hub(data, broker.settings) as hub:
             until(lambda: reader.cell().features == [])
             assert published(hub).features == []
-    with Reader(broker.settings, "third") as late:
+    with Reader(broker.settings) as late:
         until(lambda: late.retained.get("hub/status") == b"offline")
         assert [topic for topic in late.retained if topic.startswith("map/")] == []
 
@@ -307,16 +309,160 @@ def test_cameras_by_box_and_only_when_they_changed(
     until(lambda: httpx.get(url, params=box, headers=known).status_code == 200)
 
 
-@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,10,1,5", "nan,0,1,1", "inf,0,1,1", "1,2,3,4,5"])
+@pytest.mark.parametrize(
+    "box", ["1,2,3", "a,b,c,d", "0,10,1,5", "nan,0,1,1", "inf,0,1,1", "1,2,3,4,5"]
+)
 def test_a_box_that_is_none_is_refused_in_words(hub: Hub, box: str) -> None:
     answer = httpx.get(f"{hub.url}/api/cameras.geojson", params={"bbox": box})
     assert answer.status_code == 400
     assert "west,south,east,north" in answer.json()["error"]
 
 
+def events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Name and data of each server-sent event."""
+    name = ""
+    for line in lines:
+        key, _, value = line.partition(": ")
+        if key == "event":
+            name = value
+        elif key == "data":
+            yield name, value
+
+
 def test_open_pages_hear_of_changes(tmp_path: Path, broker: Mosquitto, hub: Hub) -> None:
     with httpx.stream("GET", f"{hub.url}/api/changes", timeout=30) as stream:
-        lines = stream.iter_lines()
-        assert next(lines) == "event: hello"
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        heard = events(stream.iter_lines())
+        assert next(heard)[0] == "hello"
         deliver(broker.settings, [sealed(tmp_path / "hub", site(5))])
-        event = [line for line in lines if (yield_until := line)][:0]  # noqa: F841
+        name, data = next(heard)
+        assert name == "change"
+        change = msgspec.json.decode(data, type=Change)
+        assert change.change == "added"
+        deliver(broker.settings, [sealed(tmp_path / "hub", site(5))])
+        assert msgspec.json.decode(next(heard)[1], type=Change).id == change.id
+
+
+def test_every_answer_carries_the_security_headers(hub: Hub) -> None:
+    for path in ("/", "/page/map.js", "/api/status", "/nothing", "/api/cameras.geojson?bbox=x"):
+        headers = httpx.get(hub.url + path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "set-cookie" not in headers
+
+
+def test_the_page_is_complete_and_asks_nobody_else(hub: Hub) -> None:
+    page = httpx.get(hub.url).text
+    assert "No record is not no camera." in page
+    assert "ODbL" in page
+    links = re.findall(r'(?:src|href)="(?!https://opendatacommons|#)([^"]+)"', page)
+    assert len(links) >= 6
+    for link in links:
+        assert httpx.get(f"{hub.url}/{link}").status_code == 200, link
+    script = httpx.get(f"{hub.url}/page/map.js").text
+    assert "http://www.w3.org" in script
+    assert not re.search(r"https?://(?!www\.w3\.org)", script)
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=", page)  # nothing inline
+
+
+def test_small_answers_about_the_hub(hub: Hub) -> None:
+    assert httpx.get(f"{hub.url}/api/health").json() == {"ok": True}
+    status = httpx.get(f"{hub.url}/api/status").json()
+    assert (status["broker"], status["store"], status["records"]) == ("online", "ok", 3)
+    assert httpx.get(f"{hub.url}/api/page.json").json()["truth"] is True
+    assert httpx.get(f"{hub.url}/api/truth.geojson").json()["features"] == []
+    assert httpx.get(f"{hub.url}/page/../service.py").status_code == 404
+    assert httpx.post(f"{hub.url}/api/cameras.geojson").status_code == 405
+
+
+def test_truth_is_only_there_when_given(tmp_path: Path, broker: Mosquitto) -> None:
+    with running_hub(tmp_path / "hub", broker.settings) as hub:
+        assert httpx.get(f"{hub.url}/api/truth.geojson").status_code == 404
+        assert httpx.get(f"{hub.url}/api/page.json").json()["truth"] is False
+
+
+def test_a_basemap_is_let_through_the_policy_when_configured(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    tiles = "https://tiles.example.org/{z}/{x}/{y}.png"
+    with running_hub(tmp_path / "hub", broker.settings, tiles=tiles) as hub:
+        policy = httpx.get(hub.url).headers["content-security-policy"]
+        assert policy.count("https://tiles.example.org") == 2
+        assert httpx.get(f"{hub.url}/api/page.json").json()["tiles"] == tiles
+
+
+def test_a_broker_that_is_away_is_told_and_waited_for(tmp_path: Path, broker: Mosquitto) -> None:
+    with running_hub(tmp_path / "hub", broker.settings) as hub:
+        broker.stop()
+        until(lambda: httpx.get(f"{hub.url}/api/health").status_code == 503)
+        assert str(broker.port) in hub.health().broker
+        assert httpx.get(f"{hub.url}/api/cameras.geojson").status_code == 200
+        broker.start()
+        until(lambda: hub.health().ok)
+
+
+def test_a_port_in_use_is_an_error_before_anything_starts(
+    tmp_path: Path, broker: Mosquitto, hub: Hub
+) -> None:
+    port = int(hub.url.rpartition(":")[2])
+    with pytest.raises(ConfigError, match=f"cannot listen at 127.0.0.1:{port}"):
+        Hub(options(tmp_path / "other", broker.settings, port=port))
+
+
+# --- the commands -------------------------------------------------------------------------------
+
+
+def scanner(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"SCANNER_CONFIG": ""}
+    return subprocess.run(
+        [*PROGRAM, "hub", *map(str, arguments)],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_with_a_broker_of_its_own_and_stop(tmp_path: Path, number: signal.Signals) -> None:
+    with serve(tmp_path, "--embedded-broker", "--broker-port", "0") as process:
+        assert process.stdout
+        lines = dict(process.stdout.readline().split() for _ in range(3))
+        assert lines["key"] == scanner("keys", "--data", tmp_path).stdout.strip()
+        host, _, port = lines["broker"].partition(":")
+        settings = Mqtt(host=host, port=int(port), username="scanner")
+        password = (tmp_path / "broker" / "scanner.password").read_text()
+        url = f"{lines['map']}/api/cameras.geojson"
+        with httpx.stream("GET", f"{lines['map']}/api/changes") as page:  # an open page
+            deliver(settings, [sealed(tmp_path, site(0))], password=password)
+            until(lambda: len(httpx.get(url).json()["features"]) == 1)
+            process.send_signal(number)
+            assert process.wait(15) == 0
+            page.close()
+    shown = scanner("export", "--data", tmp_path, "--format", "geojson")
+    assert len(msgspec.json.decode(shown.stdout, type=Cell).features) == 1
+    assert scanner("rebuild", "--data", tmp_path).stdout == "1 cameras, nothing changed\n"
+
+
+def test_export_reads_the_database_that_is_named(tmp_path: Path) -> None:
+    Store(tmp_path / "db").close()
+    result = scanner("export", "--db", f"sqlite:///{tmp_path}/db", "--all")
+    assert msgspec.json.decode(result.stdout, type=Cell).features == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["export", "--db", "postgresql://x/y"], 2, "PostgreSQL is not built yet"),
+        (["export", "--db", "mysql:///y"], 2, "sqlite:///PATH"),
+        (["export", "--db", "sqlite:////nowhere/at/all"], 2, "/nowhere/at/all: no such database"),
+        (["serve", "--broker", "localhost"], 2, "HOST:PORT"),
+        (["serve"], 78, "--embedded-broker"),
+        (["serve", "--truth", "/nowhere"], 2, "no such file"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_line(arguments: list[str], code: int, words: str) -> None:
+    result = scanner(*arguments)
+    assert result.returncode == code
+    assert result.stderr.startswith("scanner: error: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
