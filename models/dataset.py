@@ -90,7 +90,7 @@ class Composer:
     def _background(self, rng: Generator) -> Canvas:
         """Return a crop of a labelled picture, of a plain one, or something drawn."""
         labelled, plain = self.sources.labelled, self.sources.plain
-        chances = np.array([0.4 * bool(labelled), 0.25 * bool(plain), 0.35])
+        chances = np.array([0.4 * bool(labelled), 0.3 * bool(plain), 0.3])
         choice = rng.choice(3, p=chances / chances.sum())
         if choice == 2:
             return Canvas(backdrop(rng, self.side).astype(np.float32))

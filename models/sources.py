@@ -65,7 +65,8 @@ def find_sources(
     for folder in backgrounds:
         found.plain.extend(Source(path) for path in pictures(folder)[int(held_out) :: 2])
     for folder in data if not held_out else ():
-        found.labelled.extend(read_labelled(folder))
+        for source in read_labelled(folder):
+            (found.labelled if source.labels else found.plain).append(source)
     if not found.cameras and not any(s.labels for s in found.labelled):
         raise SystemExit(f"{renders}: no camera to train on; see python -m models.render --help")
     return found

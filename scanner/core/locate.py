@@ -170,13 +170,18 @@ class Scene:
         tiny = 1e-6 * np.eye(int(others.sum()))
         return hats[:, others], _whitening(drift[np.ix_(others, others)] + tiny)
 
+    @property
+    def knots(self) -> int:
+        """Number of knots whose drift is unknown, k."""
+        return self._weights.shape[1]
+
     def fit(self) -> Fit:
         """Most likely place, the best of three starts at different ranges."""
         nearest = int(np.argmax(self.log_size))
         guess_m = math.exp(self.size_prior - self.log_size[nearest])
         fits = [self._descend(self._start(nearest, guess_m * f)) for f in (0.6, 1.0, 1.7)]
         _, state = min(fits, key=lambda fit: fit[0])
-        jacobian, _ = self._linearise(state)
+        jacobian, _ = self.linearise(state)
         covariance: Array = np.linalg.inv(jacobian.T @ jacobian).astype(np.float64)
         return Fit(float(state[E]), float(state[N]), float(state[H]), covariance[:2, :2])
 
@@ -209,14 +214,14 @@ class Scene:
 
     def _descend(self, state: Array) -> tuple[float, Array]:
         damping = 1e-3
-        jacobian, residual = self._linearise(state)
+        jacobian, residual = self.linearise(state)
         cost = float(residual @ residual)
         for _ in range(ITERATIONS):
             normal = jacobian.T @ jacobian
             step = np.linalg.solve(
                 normal + damping * np.diag(np.diag(normal)), -jacobian.T @ residual
             )
-            next_jacobian, next_residual = self._linearise(state + step)
+            next_jacobian, next_residual = self.linearise(state + step)
             next_cost = float(next_residual @ next_residual)
             if next_cost > cost:
                 damping *= 10
@@ -228,8 +233,8 @@ class Scene:
                 break
         return cost, state
 
-    def _linearise(self, state: Array) -> tuple[Array, Array]:
-        """Whitened jacobian and residuals of measurements and priors; the unknowns are columns."""
+    def linearise(self, state: Array) -> tuple[Array, Array]:
+        """Whitened jacobian (m, 4 + 2k) and residuals (m,) of measurements and priors."""
         n, k = self._weights.shape
         drift_e, drift_n = state[4 : 4 + k], state[4 + k :]
         east = state[E] - self.east - self._weights @ drift_e
