@@ -72,9 +72,9 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def open_recording(
-    recording: Recording, config: Config
+    recording: Recording, config: Config, *, remember: bool = False
 ) -> Iterator[tuple[VideoFrames | FolderFrames, RecordedTrack, Finder]]:
-    """Frames, positions and a finder over them."""
+    """Frames, positions and a finder over them; ``remember`` as in ``Finder``."""
     with ExitStack() as stack:
         positions = RecordedTrack(
             recording.track, sigma_m=config.position.sigma_m, offset_s=recording.offset_s
@@ -83,7 +83,8 @@ def open_recording(
         source = open_frames(recording.source, rate=recording.rate)
         stack.callback(source.close)
         watcher = Watcher(open_detector(config), config.detector.budget)
-        yield source, positions, Finder(watcher, positions, lens_model(config.lens))
+        lens = lens_model(config.lens)
+        yield source, positions, Finder(watcher, positions, lens, remember=remember)
 
 
 def watch_recording(

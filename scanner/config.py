@@ -23,6 +23,8 @@ class Lens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hfov_deg: Annotated[
         float, Meta(gt=10, lt=150, description="horizontal field of view of the lens, degrees")
     ] = 66.0
+    k1: Annotated[float, Meta(gt=-1, lt=1, description="radial distortion, by calibration")] = 0.0
+    k2: Annotated[float, Meta(gt=-1, lt=1, description="radial distortion, by calibration")] = 0.0
     mount_yaw_deg: Annotated[
         float, Meta(ge=-180, le=180, description="where the lens looks, right of the way walked")
     ] = 0.0
@@ -53,8 +55,11 @@ class PositionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     source: Annotated[
         str,
         Meta(
-            pattern=r"^(gpsd|gpsd://[^:/]+(:[0-9]{1,5})?|track)$",
-            description="gpsd, gpsd://HOST:PORT, or track (a file, by --track)",
+            pattern=r"^(gpsd|gpsd://([^:/\[\]\s]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?|gpsd:///\S+"
+            r"|serial:///[^?\s]+(\?baud=[0-9]{4,6})?|ble://[^/\s]+|track)$",
+            description="gpsd, gpsd://HOST:PORT, gpsd:///run/gpsd/json.sock,"
+            " serial:///dev/ttyACM0?baud=9600, ble://ADDRESS, ble://NAME (a blank is %20),"
+            " or track (a file, by --track)",
         ),
     ] = "gpsd"
     sigma_m: Annotated[

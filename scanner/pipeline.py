@@ -39,15 +39,27 @@ class Counts(msgspec.Struct):
 
 
 class Finder:
-    """Frames with positions -> located sightings: what ``run`` and ``replay`` have in common."""
+    """Frames with positions -> located sightings: what ``run`` and ``replay`` have in common.
 
-    def __init__(self, watcher: Watcher, positions: PositionSource, lens: LensModel) -> None:
+    ``remember`` keeps every track in ``outcomes`` and every position in ``way``, to be drawn.
+    """
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        positions: PositionSource,
+        lens: LensModel,
+        *,
+        remember: bool = False,
+    ) -> None:
+        self._remember = remember
+        self.way: list[Position] = []
         self._watcher = watcher
         self._positions = positions
         self._lens = lens
         self._tracker = Tracker()
         self.counts = Counts()
-        self.rejected: list[NotLocated] = []
+        self.outcomes: list[tuple[Track, Sighting | NotLocated]] = []
         self.position: Position | None = None  # the last one; lives here and nowhere else
 
     def take(self, frame: Frame) -> list[Sighting]:
@@ -55,6 +67,8 @@ class Finder:
         self.counts.frames += 1
         position = self._positions.position_at(frame.at_ns)
         self.position = position or self.position
+        if position and self._remember:
+            self.way.append(position)
         height, width = frame.pixels.shape[:2]
         lens = self._lens.resized(width, height)
         pose = pose_from_position(position, lens) if position else None
@@ -74,9 +88,10 @@ class Finder:
         located = []
         for track in tracks:
             result = locate(track)
+            if self._remember:
+                self.outcomes.append((track, result))
             if isinstance(result, NotLocated):
                 self.counts.not_located += 1
-                self.rejected.append(result)
             else:
                 self.counts.sightings += 1
                 located.append(result)

@@ -36,6 +36,35 @@ def shader(finish: Finish) -> Any:
     return material
 
 
+def add_ambient(level: float) -> None:
+    """Give every opaque shader an even ambient light of the radiance, brighter from above.
+
+    It needs no rays and so has no grain; the lamps that Cycles would make of it are switched off.
+    """
+    for material in [material for material in bpy.data.materials if material.use_nodes]:
+        nodes = [node for node in material.node_tree.nodes if node.type in {"BSDF_DIFFUSE", "BSDF_PRINCIPLED"}]
+        if not nodes:
+            continue
+        material.cycles.sample_as_light = False
+        tree = _Tree(material.node_tree)
+        normal = tree.node("ShaderNodeSeparateXYZ", {0: tree.node("ShaderNodeNewGeometry").outputs["Normal"]})
+        strength = tree.ramp(normal.outputs[2], -1.0, 1.0, 0.3 * level, 1.35 * level)
+        for node in nodes:
+            source = node.inputs[0].links[0].from_socket if node.inputs[0].is_linked else tuple(node.inputs[0].default_value)
+            if node.type == "BSDF_PRINCIPLED":
+                for name, value in (("Emission", source), ("Emission Strength", strength)):
+                    if hasattr(value, "is_linked"):
+                        tree.link(value, node.inputs[name])
+                    else:
+                        node.inputs[name].default_value = value
+                continue
+            targets = [link.to_socket for link in node.outputs[0].links]
+            glow = tree.node("ShaderNodeEmission", {0: source, 1: strength}).outputs[0]
+            total = tree.node("ShaderNodeAddShader", {0: node.outputs[0], 1: glow}).outputs[0]
+            for target in targets:
+                tree.link(total, target)
+
+
 class _Tree:
     """A node tree that is quick to write down."""
 

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from models.blender.materials import shader
+from models.blender.materials import add_ambient, shader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,17 +103,14 @@ def light_scene(around: Surroundings, *, show: bool = True) -> None:
 def light_street(around: Surroundings, ambient: float) -> None:
     """Light a street with one sun and an even ambient light of the given radiance.
 
-    A street sees little of the sky, so that a sampled sky is noisy; ambient occlusion over a few
-    metres is nearly free of noise. Mirrors and the camera still see the sky.
+    A street sees little of the sky, so that a sampled sky costs many rays and leaves grain; an even
+    light needs none. Mirrors and the camera still see the sky. Call it when every shader is made.
     """
     light_scene(around)
     scene = bpy.context.scene
     scene.world.cycles.sampling_method = "NONE"
     scene.world.cycles_visibility.diffuse = False
-    scene.world.light_settings.ao_factor = ambient
-    scene.world.light_settings.distance = 1.6
-    scene.cycles.use_fast_gi = True
-    scene.cycles.fast_gi_method = "ADD"
+    add_ambient(ambient)
     scene.cycles.diffuse_bounces = 0
     scene.cycles.glossy_bounces = 1
     scene.cycles.max_bounces = 2

@@ -29,7 +29,6 @@ from models.blender.street import (
     line_with_fronts,
     on_front,
     park_cars,
-    plant_trees,
     post_mount,
     seen_box,
     string_wires,
@@ -47,7 +46,7 @@ ON_WALLS = (
     ("dome", "right", 11.0, 3.0),
     ("bullet", "right", 19.0, 3.3),
     ("bullet", "left", 30.0, 4.0),
-    ("dome", "right", 38.0, 3.2),
+    ("dome", "right", 43.2, 3.0),
     ("bullet", "right", 40.5, 3.5),
     ("ptz", "right", 46.0, 4.0),
     ("dome", "left", 51.5, 3.4),
@@ -94,7 +93,8 @@ def build() -> Street:
         at = post_mount(PLAN, station, POST_LEFT_M, up, 0.07, facing)
         street.put(camera_that_looks_back(kind, number, "pole", at), at)
     park_cars(PLAN, rng, 0.55)
-    plant_trees(PLAN, rng, [4.0, 58.0, 74.0, 82.0])
+    for station, left in ((6.0, 3.5), (53.0, 3.5), (72.0, -3.4), (80.0, 3.5)):
+        street.put(furniture.make_tree(rng), PLAN.course.frame_at(station, left))
     string_wires(PLAN, rng, 3)
     hang_lookalikes(street, rng, 22)
     raise_posts(street, rng)
@@ -128,6 +128,7 @@ def light() -> None:
         around, ambient = street_light(rng, "clear", COURSE.heading_at(0), 2048)
         if float(np.dot(around.sun, ahead)) < -0.35 and 0.45 < around.sun[2] < 0.75:
             studio.light_street(around, ambient)
+            bpy.context.scene.view_settings.exposure += 0.4
             return
 
 
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--mode", choices=("survey", "render"), required=True)
     parser.add_argument("--frames", type=Path, required=True, help="a file with frame numbers")
-    parser.add_argument("--samples", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=2)
     args = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
     studio.set_cycles(args.samples, threads=1)
     street = build()

@@ -15,7 +15,10 @@ from scanner import __version__
 from scanner.config import Config, load
 from scanner.errors import ScannerError, UsageError
 
-COMMANDS: Final = ("run", "relay", "detect", "replay", "outbox", "config", "doctor", "hub", "demo")
+COMMANDS: Final = (
+    *("run", "relay", "detect", "replay", "outbox"),
+    *("config", "doctor", "bench", "hub", "demo"),
+)
 EXTRAS: Final = {"starlette": "hub", "uvicorn": "hub", "av": "replay", "PIL": "replay"}
 EXIT_BUG: Final = 1
 EXIT_INTERRUPTED: Final = 130

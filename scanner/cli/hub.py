@@ -9,9 +9,9 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from scanner import config
+from scanner.app import mqtt_password
 from scanner.cli import add_config_option, config_of
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
@@ -20,8 +20,6 @@ from scanner.hub.features import OPEN
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
 from scanner.sealing import key_to_text
-
-PASSWORD_CREDENTIAL: Final = "mqtt-password"  # noqa: S105 the name of a file, not what is in it
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -129,14 +127,7 @@ def _broker(args: argparse.Namespace, running: contextlib.ExitStack) -> tuple[co
         raise ConfigError(
             "no broker is configured", hint="--broker HOST:PORT, or --embedded-broker"
         )
-    return configured, _password()
-
-
-def _password() -> str:
-    """The broker's password, a systemd credential; empty without one."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder) / PASSWORD_CREDENTIAL if folder else None
-    return path.read_text(encoding="utf-8").strip() if path and path.exists() else ""
+    return configured, mqtt_password()
 
 
 def _existing(args: argparse.Namespace) -> Store:

@@ -13,6 +13,7 @@ from scanner.core.sites import join
 from scanner.errors import MediaError
 from scanner.pipeline import Finder, find_all
 from scanner.records import Sighting
+from scanner.replay import plot
 from scanner.replay.frames import FolderFrames, check_rate
 from scanner.replay.tracks import RecordedTrack
 
@@ -23,6 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("source", type=Path, metavar="VIDEO|FOLDER", help="the pictures")
     add_recording_options(parser, required=True)
     parser.add_argument("--json", action="store_true", help="a GeoJSON FeatureCollection")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it, as .html or .png")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="GeoJSON, drawn beside it")
     add_config_option(parser)
     parser.set_defaults(run=run)
 
@@ -59,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     sightings: list[Sighting] = []
     trouble: MediaError | None = None
     progress = Progress()
-    with open_recording(recording, config_of(args)) as (source, positions, finder):
+    opened = open_recording(recording, config_of(args), remember=bool(args.plot))
+    with opened as (source, positions, finder):
         try:
             for number, ended in find_all(source, finder):
                 sightings += ended
@@ -70,6 +74,9 @@ def run(args: argparse.Namespace) -> int:
         progress.clear()
         _tell_of_gaps(finder, positions, source.skipped if isinstance(source, FolderFrames) else ())
     sightings = join(sightings)
+    if args.plot:
+        way = [(p.lat_deg, p.lon_deg) for p in finder.way]
+        plot.draw(args.plot, way, finder.outcomes, sightings, args.truth)
     print(json_line(_collection(sightings)) if args.json else _table(sightings))
     if trouble:
         raise trouble

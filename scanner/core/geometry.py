@@ -63,12 +63,22 @@ def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     return math.hypot(*Origin(lat_a, lon_a).enu_from_geodetic(lat_b, lon_b))
 
 
+UNDISTORT_ROUNDS: Final = 8
+
+
 class LensModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A pinhole lens and how it is worn."""
+    """A lens and how it is worn.
+
+    Pinhole with radial distortion (D. C. Brown, Photogrammetric Engineering 32, 1966): a direction
+    at ``r`` from the axis, in focal lengths, is seen at ``r (1 + k1 r^2 + k2 r^4)``. ``hfov_deg``
+    is that of the pinhole without distortion.
+    """
 
     width_px: int
     height_px: int
     hfov_deg: float
+    k1: float = 0.0
+    k2: float = 0.0
     mount_yaw_deg: float = 0.0
     mount_pitch_deg: float = 0.0
     height_m: float = 1.5
@@ -78,10 +88,21 @@ class LensModel(msgspec.Struct, frozen=True, kw_only=True):
         """Focal length in pixels, the same in x and y."""
         return self.width_px / 2 / math.tan(math.radians(self.hfov_deg) / 2)
 
+    def ray_from_pixel(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """Right and down per forward, distortion taken out by fixed-point iteration."""
+        seen_x = (x_px - self.width_px / 2) / self.focal_px
+        seen_y = (y_px - self.height_px / 2) / self.focal_px
+        x, y = seen_x, seen_y
+        for _ in range(UNDISTORT_ROUNDS if self.k1 or self.k2 else 0):
+            r2 = x * x + y * y
+            stretch = 1 + self.k1 * r2 + self.k2 * r2 * r2
+            x, y = seen_x / stretch, seen_y / stretch
+        return x, y
+
     def level_from_pixel(self, x_px: float, y_px: float) -> tuple[float, float]:
         """Azimuth right of the lens' heading and elevation above the horizon, degrees."""
-        right = (x_px - self.width_px / 2) / self.focal_px
-        up = (self.height_px / 2 - y_px) / self.focal_px
+        right, down = self.ray_from_pixel(x_px, y_px)
+        up = -down
         pitch = math.radians(self.mount_pitch_deg)
         forward = math.cos(pitch) - up * math.sin(pitch)
         up = math.sin(pitch) + up * math.cos(pitch)
@@ -96,8 +117,7 @@ class LensModel(msgspec.Struct, frozen=True, kw_only=True):
         Away from the middle a pixel covers less angle: by the length of its ray once across it and
         twice along it, 1.5 times in the geometric mean.
         """
-        x, y = box.centre_px
-        u, v = (x - self.width_px / 2) / self.focal_px, (y - self.height_px / 2) / self.focal_px
+        u, v = self.ray_from_pixel(*box.centre_px)
         ray = math.sqrt(1 + u * u + v * v)
         side_px = math.sqrt(max(box.width_px, 1e-6) * max(box.height_px, 1e-6))
         return math.degrees(side_px / self.focal_px / ray**1.5)

@@ -173,7 +173,7 @@ class Scene:
     @property
     def knots(self) -> int:
         """Number of knots whose drift is unknown, k."""
-        return self._weights.shape[1]
+        return int(self._weights.shape[1])
 
     def fit(self) -> Fit:
         """Most likely place, the best of three starts at different ranges."""

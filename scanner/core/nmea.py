@@ -9,21 +9,15 @@ from typing import Final
 
 import msgspec
 
+from scanner.core.fixes import Fix, Lost
 from scanner.errors import WireError
 
 KNOTS_MPS: Final = 0.514_444
 HDOP_SIGMA_M: Final = 3.0  # 1 sigma per axis at HDOP 1 when the receiver sends no GST
-
-
-class Fix(msgspec.Struct, frozen=True, kw_only=True):
-    """One fix of a receiver."""
-
-    utc_s: float
-    lat_deg: float
-    lon_deg: float
-    sigma_m: float | None = None  # 1 sigma per axis
-    speed_mps: float | None = None
-    course_deg: float | None = None
+NO_GNSS: Final = frozenset("NEMS")  # mode of RMC: none, dead reckoning, typed in, simulated
+NO_GNSS_QUALITY: Final = frozenset((0, 6, 7, 8))  # the same in GGA
+ERROR_LASTS_S: Final = 2.5  # an error told for one epoch stands for those so near to it
+MAX_LINE: Final = 4096  # bytes without an end of line are no NMEA
 
 
 def fields_of(sentence: str) -> list[str]:
@@ -37,32 +31,93 @@ def fields_of(sentence: str) -> list[str]:
     return body.split(",")
 
 
-def fixes_from_nmea(lines: Iterable[str]) -> list[Fix]:
-    """All fixes of a recording, in its order; RMC marks a second, GGA and GST add to it."""
-    fixes: list[Fix] = []
-    quality: dict[str, tuple[int, float | None]] = {}  # time of day: GGA quality, sigma from HDOP
-    sigmas: dict[str, float] = {}
-    pending: list[tuple[str, Fix]] = []
-    for line in lines:
+class NmeaReader:
+    """Sentences in pieces, as a wire brings them -> fixes.
+
+    RMC makes a fix at once; GGA and GST that follow it for the same moment make it again, better.
+    So no fix waits for the next epoch, and whoever takes them lets the last of a moment count.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._fix: Fix | None = None  # of the newest RMC, without error
+        self._time = ""  # of that RMC
+        self._bad_time = ""  # GGA said at this time of day that there is no fix
+        self._dilution: tuple[float, float] | None = None  # time of day, sigma
+        self._error: tuple[float, float] | None = None  # the same from GST
+
+    def feed(self, data: bytes, at_ns: int) -> list[Fix | Lost]:
+        """What the sentences that end in ``data`` say; ``at_ns``: boot clock when it was read."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[-MAX_LINE:]
+        news = (self._read(line.decode("ascii", errors="replace"), at_ns) for line in lines)
+        return [n for n in news if n is not None]
+
+    def _read(self, line: str, at_ns: int) -> Fix | Lost | None:
         try:
-            fields = fields_of(line)
+            fields = fields_of(line[max(line.rfind("$"), 0) :])
             kind = fields[0][-3:]
+            if kind == "RMC" and len(fields) > 9:  # noqa: PLR2004
+                return self._rmc(fields, at_ns)
             if kind == "GGA" and len(fields) > 8:  # noqa: PLR2004
-                hdop = _number(fields[8])
-                quality[fields[1]] = int(fields[6] or 0), hdop and hdop * HDOP_SIGMA_M
-            elif kind == "GST" and len(fields) > 7:  # noqa: PLR2004
-                lat, lon = _number(fields[6]), _number(fields[7])
-                if lat is not None and lon is not None:
-                    sigmas[fields[1]] = max(lat, lon)
-            elif kind == "RMC" and len(fields) > 9 and fields[2] == "A":  # noqa: PLR2004
-                pending.append((fields[1], _fix_from_rmc(fields)))
+                return self._gga(fields, at_ns)
+            if kind == "GST" and len(fields) > 7:  # noqa: PLR2004
+                return self._gst(fields)
         except (WireError, ValueError):
-            continue
-    for time, fix in pending:
-        grade, sigma = quality.get(time, (1, None))
-        if grade > 0:
-            fixes.append(msgspec.structs.replace(fix, sigma_m=sigmas.get(time, sigma)))
+            pass
+        return None
+
+    def _rmc(self, fields: list[str], at_ns: int) -> Fix | Lost:
+        mode = fields[12][:1] if len(fields) > 12 else ""  # noqa: PLR2004
+        self._fix = None
+        if fields[2] != "A" or mode in NO_GNSS or fields[1] == self._bad_time:
+            return Lost(at_ns=at_ns)
+        self._fix = msgspec.structs.replace(_fix_from_rmc(fields), at_ns=at_ns)
+        self._time = fields[1]
+        return self._with_error(self._fix)
+
+    def _gga(self, fields: list[str], at_ns: int) -> Fix | Lost | None:
+        told = self._fix if fields[1] == self._time else None
+        if int(fields[6] or 0) in NO_GNSS_QUALITY:
+            self._bad_time = fields[1]
+            return Lost(at_ns=at_ns, utc_s=told.utc_s if told else None)
+        hdop = _number(fields[8])
+        if hdop is None:
+            return None
+        self._dilution = _of_day_s(fields[1]), hdop * HDOP_SIGMA_M
+        return self._with_error(told) if told else None
+
+    def _gst(self, fields: list[str]) -> Fix | None:
+        lat, lon = _number(fields[6]), _number(fields[7])
+        if lat is None or lon is None:
+            return None
+        self._error = _of_day_s(fields[1]), max(lat, lon)
+        return self._with_error(self._fix) if self._fix and fields[1] == self._time else None
+
+    def _with_error(self, fix: Fix) -> Fix:
+        now_s = _of_day_s(self._time)
+        for told in (self._error, self._dilution):
+            if told is not None and abs(now_s - told[0]) <= ERROR_LASTS_S:
+                return msgspec.structs.replace(fix, sigma_m=told[1])
+        return fix
+
+
+def fixes_from_nmea(lines: Iterable[str]) -> list[Fix]:
+    """All fixes of a recording, in its order, each once."""
+    reader = NmeaReader()
+    fixes: list[Fix] = []
+    for line in lines:
+        for news in reader.feed(line.encode("ascii", errors="replace") + b"\n", 0):
+            if fixes and fixes[-1].utc_s == news.utc_s:
+                fixes.pop()
+            if isinstance(news, Fix):
+                fixes.append(news)
     return fixes
+
+
+def _of_day_s(time: str) -> float:
+    """``090000.25`` -> seconds since midnight; raises ValueError."""
+    return int(time[:2]) * 3600 + int(time[2:4]) * 60 + float(time[4:])
 
 
 def _fix_from_rmc(fields: list[str]) -> Fix:
@@ -98,4 +153,4 @@ def utc_from_nmea(date: str, time: str) -> float:
     of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1  # noqa: PLR2004
     of_era = shifted % 400 * 365 + shifted % 400 // 4 - shifted % 400 // 100 + of_year
     days = shifted // 400 * 146_097 + of_era - 719_468
-    return days * 86_400 + int(time[:2]) * 3600 + int(time[2:4]) * 60 + float(time[4:])
+    return days * 86_400 + _of_day_s(time)

@@ -96,7 +96,7 @@ def test_a_pass_that_saw_one_of_two_adds_to_one_of_them() -> None:
 
 def test_kind_decides_where_place_cannot() -> None:
     pair = [entry((0, 0), Kind.BULLET), entry((2, 0), Kind.DOME)]
-    alone = entry((1, 0), Kind.DOME)
+    alone = entry((0.6, 0), Kind.DOME)  # nearer to the other one
     cameras = fuse([report(1, pair), report(2, pair), report(3, [alone])])
     assert {c.kind: c.reports for c in cameras} == {Kind.BULLET: 2, Kind.DOME: 3}
 
@@ -108,9 +108,9 @@ def test_a_wrong_kind_does_not_split_a_camera() -> None:
     assert camera.kind_share > 0.8
 
 
-def test_far_apart_is_never_one() -> None:
-    cameras = fuse([report(1, [entry((0, 0))]), report(2, [entry((60, 0))])])
-    assert [c.reports for c in cameras] == [1, 1]
+@pytest.mark.parametrize(("apart_m", "found"), [(0, 1), (7, 1), (15, 2), (60, 2)])
+def test_lone_cameras_are_one_as_long_as_the_errors_explain_it(apart_m: float, found: int) -> None:
+    assert len(fuse([report(1, [entry((0, 0))]), report(2, [entry((apart_m, 0))])])) == found
 
 
 def test_a_precise_record_outweighs_a_coarse_one() -> None:

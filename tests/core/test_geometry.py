@@ -65,6 +65,22 @@ def test_a_raised_lens_sees_higher() -> None:
     assert elevation < 10
 
 
+@given(
+    st.floats(-0.3, 0.15),
+    st.floats(-0.02, 0.05),
+    st.floats(-0.64, 0.64),
+    st.floats(-0.36, 0.36),
+)
+def test_distortion_is_taken_out(k1: float, k2: float, x: float, y: float) -> None:
+    """Directions distorted by the formula in the docstring come back."""
+    lens = LensModel(width_px=1280, height_px=720, hfov_deg=66.0, k1=k1, k2=k2)
+    r2 = x * x + y * y
+    stretch = lens.focal_px * (1 + k1 * r2 + k2 * r2 * r2)
+    assert lens.ray_from_pixel(640 + x * stretch, 360 + y * stretch) == pytest.approx(
+        (x, y), abs=2e-3
+    )
+
+
 def test_size_follows_the_distance_and_not_the_place_in_the_picture() -> None:
     """A ball of 1 degree, drawn in the middle and near the edge, has the same size."""
     focal = LENS.focal_px

@@ -414,11 +414,11 @@ def test_a_port_in_use_is_an_error_before_anything_starts(
 # --- the commands -------------------------------------------------------------------------------
 
 
-def scanner(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"SCANNER_CONFIG": ""}
+def scanner(*arguments: object, home: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"SCANNER_CONFIG": "", "HOME": str(home or "/nonexistent")}
     return subprocess.run(
         [*PROGRAM, "hub", *map(str, arguments)],
-        capture_output=True, text=True, check=False, env=environment,
+        capture_output=True, text=True, check=False, env=environment, timeout=60,
     )  # fmt: skip
 
 
@@ -455,13 +455,15 @@ def test_export_reads_the_database_that_is_named(tmp_path: Path) -> None:
         (["export", "--db", "postgresql://x/y"], 2, "PostgreSQL is not built yet"),
         (["export", "--db", "mysql:///y"], 2, "sqlite:///PATH"),
         (["export", "--db", "sqlite:////nowhere/at/all"], 2, "/nowhere/at/all: no such database"),
-        (["serve", "--broker", "localhost"], 2, "HOST:PORT"),
+        (["serve", "--broker", "localhost:x"], 2, "HOST:PORT"),
         (["serve"], 78, "--embedded-broker"),
         (["serve", "--truth", "/nowhere"], 2, "no such file"),
     ],
 )
-def test_what_cannot_work_ends_in_one_line(arguments: list[str], code: int, words: str) -> None:
-    result = scanner(*arguments)
+def test_what_cannot_work_ends_in_one_line(
+    tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    result = scanner(*arguments, home=tmp_path)
     assert result.returncode == code
     assert result.stderr.startswith("scanner: error: ")
     assert result.stderr.count("\n") == 1

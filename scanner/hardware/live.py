@@ -1,0 +1,82 @@
+"""What all live receivers share: a thread that listens, comes back after trouble, fills a ring."""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import Final
+
+from scanner.core.fixes import Fix, FixRing, Lost
+from scanner.records import Position
+
+FIRST_PAUSE_S: Final = 0.25  # before listening again; doubles up to the longest
+LONGEST_PAUSE_S: Final = 5.0
+POLL_S: Final = 0.25  # how soon a closed source notices
+SILENCE_S: Final = 20.0  # a receiver tells something every second, also without a fix
+GNSS_FROM_S: Final = 1_767_225_600.0  # 2026-01-01: receivers that say less do not know the date
+
+
+def boot_ns() -> int:
+    """The boot clock, which is that of frames too; steps of the wall clock do not touch it."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class LivePositions(ABC):
+    """Positions from a receiver that may come late, go away and come back.
+
+    Subclasses say how to listen. ``sigma_m`` is used where the receiver tells no error.
+    """
+
+    def __init__(self, name: str, *, sigma_m: float) -> None:
+        self._name = name
+        self._ring = FixRing(sigma_m=sigma_m, utc_from_s=GNSS_FROM_S)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._heard = False
+        self._state = "not there yet"
+        self._thread = threading.Thread(target=self._run, name=f"positions {name}", daemon=True)
+
+    @property
+    def state(self) -> str:
+        """One line for people: the source and what is wrong with it, or that it is heard."""
+        return f"{self._name}: {self._state}"
+
+    def position_at(self, at_ns: int) -> Position | None:
+        """Position at a time on the boot clock, or None without a fresh fix around that time."""
+        with self._lock:
+            return self._ring.position_at(at_ns)
+
+    def close(self) -> None:
+        """Stop listening; may be called twice."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @abstractmethod
+    def _listen(self) -> None:
+        """Connect and hand over fixes until ``_closed``; raise OSError when the receiver goes."""
+
+    def _start(self) -> None:
+        """To be called at the end of a subclass' constructor."""
+        self._thread.start()
+
+    def _take(self, news: Fix | Lost) -> None:
+        with self._lock:
+            self._ring.add(news)
+
+    def _note_heard(self) -> None:
+        """The receiver has said something: the next trouble is a new one."""
+        self._heard = True
+        self._state = "heard"
+
+    def _run(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self._closed.is_set():
+            self._heard = False
+            try:
+                self._listen()
+            except OSError as e:
+                self._state = e.strerror or str(e) or type(e).__name__
+            if self._heard:
+                pause_s = FIRST_PAUSE_S
+            self._closed.wait(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
