@@ -30,14 +30,28 @@ def blender_command(script: str, arguments: Sequence[str]) -> list[str]:
     program = which("blender")
     if program is None:
         raise SystemExit("blender is missing: apt-get install blender python3-numpy ffmpeg")
-    return [program, "-b", "--factory-startup", "--python-exit-code", "3", "--python", str(SCRIPTS / script), "--", *arguments]
+    return [
+        program,
+        "-b",
+        "--factory-startup",
+        "--python-exit-code",
+        "3",
+        "--python",
+        str(SCRIPTS / script),
+        "--",
+        *arguments,
+    ]
 
 
 def finished(index: Path) -> set[int]:
     """Return the numbers of the pictures that the index file lists."""
     if not index.exists():
         return set()
-    return {int(Path(json.loads(line)["file"]).stem) for line in index.read_text().splitlines() if line.strip()}
+    return {
+        int(Path(json.loads(line)["file"]).stem)
+        for line in index.read_text().splitlines()
+        if line.strip()
+    }
 
 
 def chunks(numbers: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -54,14 +68,23 @@ def smoothed(picture: Image.Image, passes: int = 2, contrast: float = 9.0) -> Im
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     for _ in range(passes):
         # Grain all but vanishes in a blurred copy, so that what differs there is an edge.
-        blurred = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.9))
+        blurred = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)).filter(
+            ImageFilter.GaussianBlur(0.9)
+        )
         guide = np.asarray(blurred, np.float32)
         height, width = guide.shape[:2]
-        padded, padded_guide = (np.pad(a, ((1, 1), (1, 1), (0, 0)), mode="edge") for a in (pixels, guide))
+        padded, padded_guide = (
+            np.pad(a, ((1, 1), (1, 1), (0, 0)), mode="edge") for a in (pixels, guide)
+        )
         total, weights = pixels.copy(), np.ones((height, width, 1), np.float32)
         for dy, dx in np.ndindex(3, 3):
             if (dy, dx) != (1, 1):
-                apart = np.abs(padded_guide[dy : dy + height, dx : dx + width] - guide).max(axis=2, keepdims=True) / contrast
+                apart = (
+                    np.abs(padded_guide[dy : dy + height, dx : dx + width] - guide).max(
+                        axis=2, keepdims=True
+                    )
+                    / contrast
+                )
                 weight = np.float32(1.0 if 1 in {dy, dx} else 0.7) / (1 + apart**4)
                 total += weight * padded[dy : dy + height, dx : dx + width]
                 weights += weight
@@ -89,7 +112,9 @@ def collect(raw: Path, index: Path) -> None:
         source.unlink()
 
 
-def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str], processes: int) -> None:
+def run_chunks(
+    what: str, out: Path, todo: list[list[int]], extra: Sequence[str], processes: int
+) -> None:
     """Render lists of picture numbers, at most `processes` Blender processes at a time."""
     index = out / what / "index.jsonl"
     index.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +129,11 @@ def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str]
             listing.write_text(json.dumps(numbers))
             arguments = ["--out", str(out), "--numbers", str(listing), "--index", str(raw), *extra]
             with log.open("ab") as sink:
-                running.append(subprocess.Popen(blender_command(f"{what}.py", arguments), stdout=sink, stderr=sink))  # noqa: S603 - our own scripts
+                running.append(
+                    subprocess.Popen(
+                        blender_command(f"{what}.py", arguments), stdout=sink, stderr=sink
+                    )
+                )
         time.sleep(2)
         for process in [p for p in running if p.poll() is not None]:
             running.remove(process)
@@ -113,7 +142,11 @@ def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str]
         if raw != index:
             collect(raw, index)
         done = len(finished(index)) - before
-        print(f"\r{what}: {done}/{total} pictures, {time.monotonic() - started:.0f} s", end="", flush=True)
+        print(
+            f"\r{what}: {done}/{total} pictures, {time.monotonic() - started:.0f} s",
+            end="",
+            flush=True,
+        )
     print()
     for listing in (out / what).glob("todo-*.json"):
         listing.unlink()
@@ -122,7 +155,9 @@ def run_chunks(what: str, out: Path, todo: list[list[int]], extra: Sequence[str]
 def render(what: str, args: argparse.Namespace) -> None:
     """Render the missing pictures of "cutouts" or "streets"."""
     done = finished(args.out / what / "index.jsonl")
-    missing = [number for number in range(args.start, args.start + args.count) if number not in done]
+    missing = [
+        number for number in range(args.start, args.start + args.count) if number not in done
+    ]
     extra = ["--seed", str(args.seed)]
     if what == "cutouts" and args.glb is not None:
         extra += ["--glb", str(args.glb)]
@@ -156,9 +191,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         command.add_argument("--count", type=int, required=True, help="how many pictures in all")
         command.add_argument("--start", type=int, default=0, help="number of the first picture")
         command.add_argument("--seed", type=int, default=1)
-        command.add_argument("--processes", type=int, default=2, help="Blender processes at a time, one core each")
+        command.add_argument(
+            "--processes", type=int, default=2, help="Blender processes at a time, one core each"
+        )
         if what == "cutouts":
-            command.add_argument("--glb", type=Path, help="folder with .glb models of bullet cameras")
+            command.add_argument(
+                "--glb", type=Path, help="folder with .glb models of bullet cameras"
+            )
     sheet = commands.add_parser("sheet", help="a contact sheet with boxes")
     sheet.add_argument("--dir", type=Path, required=True, help="folder that holds an index.jsonl")
     sheet.add_argument("--out", type=Path, required=True)

@@ -33,7 +33,7 @@ CRF = 22
 
 
 class Sighting(TypedDict):
-    """A camera in one frame: its number, its box's long side in pixels and the share that is seen."""
+    """A camera in one frame: its number, its box's long side in pixels and the share seen."""
 
     camera: int
     long_px: float
@@ -55,9 +55,10 @@ def sentence(body: str) -> str:
 
 
 def nmea_angle(degrees: float, digits: int, hemispheres: str) -> str:
-    """Return "dddmm.mmmmmm,H" for an angle; hemispheres holds the positive and the negative letter."""
+    """Return "dddmm.mmmmmm,H" for an angle; hemispheres holds the letters for + and -."""
     minutes = round(abs(degrees) * 60, 6)
-    return f"{int(minutes // 60):0{digits}d}{minutes % 60:09.6f},{hemispheres[0 if degrees >= 0 else 1]}"
+    letter = hemispheres[0 if degrees >= 0 else 1]
+    return f"{int(minutes // 60):0{digits}d}{minutes % 60:09.6f},{letter}"
 
 
 def write_nmea(fixes: Sequence[walk_path.Fix], out: Path) -> None:
@@ -65,10 +66,17 @@ def write_nmea(fixes: Sequence[walk_path.Fix], out: Path) -> None:
     lines = []
     for fix in fixes:
         moment = START + timedelta(seconds=fix.second)
+        knots = fix.speed_mps / 0.514444
         clock, day = moment.strftime("%H%M%S.00"), moment.strftime("%d%m%y")
         place = nmea_angle(fix.lat_deg, 2, "NS") + "," + nmea_angle(fix.lon_deg, 3, "EW")
-        lines.append(sentence(f"GNRMC,{clock},A,{place},{fix.speed_mps / 0.514444:.3f},{fix.course_deg:.2f},{day},,,A"))
-        lines.append(sentence(f"GNGGA,{clock},{place},1,14,0.80,{fix.altitude_m:.3f},M,{walk_path.GEOID_SEPARATION_M:.1f},M,,"))
+        lines.append(
+            sentence(f"GNRMC,{clock},A,{place},{knots:.3f},{fix.course_deg:.2f},{day},,,A")
+        )
+        lines.append(
+            sentence(
+                f"GNGGA,{clock},{place},1,14,0.80,{fix.altitude_m:.3f},M,{walk_path.GEOID_SEPARATION_M:.1f},M,,"
+            )
+        )
         lines.append(sentence(f"GNGST,{clock},1.6,1.5,1.5,0.0,1.5,1.5,2.2"))
     out.write_text("".join(lines), newline="")
 
@@ -77,11 +85,16 @@ def write_gpx(fixes: Sequence[walk_path.Fix], out: Path) -> None:
     """Write the same fixes as a GPX 1.1 track."""
     points = [
         f'<trkpt lat="{fix.lat_deg:.8f}" lon="{fix.lon_deg:.8f}"><ele>{fix.altitude_m:.3f}</ele>'
-        f"<time>{(START + timedelta(seconds=fix.second)).strftime('%Y-%m-%dT%H:%M:%SZ')}</time></trkpt>"
+        f"<time>{START + timedelta(seconds=fix.second):%Y-%m-%dT%H:%M:%SZ}</time></trkpt>"
         for fix in fixes
     ]
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<gpx version="1.1" creator="models.walk" xmlns="http://www.topografix.com/GPX/1/1">\n'
-    out.write_text(head + "<trk><name>Rendered demo walk</name><trkseg>\n" + "\n".join(points) + "\n</trkseg></trk>\n</gpx>\n")
+    out.write_text(
+        head
+        + "<trk><name>Rendered demo walk</name><trkseg>\n"
+        + "\n".join(points)
+        + "\n</trkseg></trk>\n</gpx>\n"
+    )
 
 
 def write_truth(cameras: Sequence[TrueCamera], out: Path) -> None:
@@ -96,7 +109,7 @@ def write_truth(cameras: Sequence[TrueCamera], out: Path) -> None:
 
 
 def run_blender(work: Path, mode: str, frames: Sequence[int], processes: int) -> None:
-    """Run the walk's scene in Blender: mode "survey" measures, "render" draws the missing frames."""
+    """Run the walk's scene in Blender: mode "survey" measures, "render" draws frames."""
     work.mkdir(parents=True, exist_ok=True)
     poses = [asdict(walk_path.lens_pose(k / FRAMES_PER_S)) for k in range(FRAMES)]
     (work / "poses.json").write_text(json.dumps(poses))
@@ -106,12 +119,20 @@ def run_blender(work: Path, mode: str, frames: Sequence[int], processes: int) ->
         listing.write_text(json.dumps(list(frames[share::processes])))
         arguments = ["--work", str(work), "--mode", mode, "--frames", str(listing)]
         with (work / f"blender-{share}.log").open("ab") as sink:
-            running.append(subprocess.Popen(blender_command("walk_scene.py", arguments), stdout=sink, stderr=sink))  # noqa: S603 - our own script
+            running.append(
+                subprocess.Popen(
+                    blender_command("walk_scene.py", arguments), stdout=sink, stderr=sink
+                )
+            )
     started = time.monotonic()
     while any(process.poll() is None for process in running):
         time.sleep(3)
         done = len(list(work.glob("raw-*.png")))
-        print(f"\r{mode}: {done}/{FRAMES} frames, {time.monotonic() - started:.0f} s", end="", flush=True)
+        print(
+            f"\r{mode}: {done}/{FRAMES} frames, {time.monotonic() - started:.0f} s",
+            end="",
+            flush=True,
+        )
     print()
     if any(process.returncode for process in running):
         raise SystemExit(f"blender failed: see {work}/blender-*.log")
@@ -122,10 +143,17 @@ def check_sightings(work: Path, cameras: Sequence[TrueCamera], *, strict: bool) 
     frames: list[list[Sighting]] = json.loads((work / "sightings.json").read_text())
     poor = []
     for number, camera in enumerate(cameras):
-        sizes = [s["long_px"] for frame in frames for s in frame if s["camera"] == number and s["visible"] >= 0.6]
+        sizes = [
+            s["long_px"]
+            for frame in frames
+            for s in frame
+            if s["camera"] == number and s["visible"] >= 0.6
+        ]
         enough = sum(size >= 14 for size in sizes)
-        print(f"camera {number:2d} {camera['kind']:6s} up {camera['z_m']:.1f} m: {enough:3d} frames >= 14 px, largest {max(sizes, default=0):.0f} px")
-        if enough < 8 or max(sizes) < 16:
+        largest = max(sizes, default=0.0)
+        place = f"camera {number:2d} {camera['kind']:6s} up {camera['z_m']:.1f} m"
+        print(f"{place}: {enough:3d} frames >= 14 px, largest {largest:.0f} px")
+        if enough < 8 or largest < 16:
             poor.append(number)
     if poor and strict:
         raise SystemExit(f"cameras {poor} cannot be seen well enough")
@@ -141,9 +169,29 @@ def encode(work: Path, out: Path) -> None:
         if not clean.exists():
             with Image.open(raw) as picture:
                 smoothed(picture).save(clean)
-    command = [program, "-y", "-loglevel", "error", "-framerate", str(FRAMES_PER_S), "-i", str(work / "clean-%04d.png")]
-    command += ["-c:v", "libx264", "-preset", "slow", "-crf", str(CRF), "-pix_fmt", "yuv420p", "-r", str(FRAMES_PER_S)]
-    subprocess.run([*command, "-movflags", "+faststart", str(out)], check=True)  # noqa: S603 - a fixed command
+    command = [
+        program,
+        "-y",
+        "-loglevel",
+        "error",
+        "-framerate",
+        str(FRAMES_PER_S),
+        "-i",
+        str(work / "clean-%04d.png"),
+    ]
+    command += [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "slow",
+        "-crf",
+        str(CRF),
+        "-pix_fmt",
+        "yuv420p",
+        "-r",
+        str(FRAMES_PER_S),
+    ]
+    subprocess.run([*command, "-movflags", "+faststart", str(out)], check=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -152,7 +200,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the demo files")
     parser.add_argument("--work", type=Path, default=Path("build/walk"), help="folder for frames")
     parser.add_argument("--seed", type=int, default=3, help="seed of the simulated GNSS error")
-    parser.add_argument("--processes", type=int, default=2, help="Blender processes at a time, one core each")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="Blender processes at a time, one core each"
+    )
     parser.add_argument("--only", type=int, nargs="*", help="render just these frames and stop")
     args = parser.parse_args(argv)
     run_blender(args.work, "survey", [], 1)

@@ -1,4 +1,4 @@
-"""What a model is made of before Blender sees it: meshes with finishes, some of them camera heads."""
+"""What a model is made of before Blender sees it: meshes, finishes and camera heads."""
 
 from __future__ import annotations
 
@@ -48,7 +48,13 @@ class Assembly:
     parts: list[Part] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
 
-    def add(self, mesh: Mesh, finish: Finish, matrix: NDArray[np.float64] | None = None, head: int | None = None) -> None:
+    def add(
+        self,
+        mesh: Mesh,
+        finish: Finish,
+        matrix: NDArray[np.float64] | None = None,
+        head: int | None = None,
+    ) -> None:
         """Append one mesh, moved by the 4x4 matrix."""
         self.parts.append(Part(mesh if matrix is None else mesh.moved(matrix), finish, head))
 
@@ -90,12 +96,26 @@ def body_colour(rng: Random) -> Colour:
 
 def plastic(rng: Random, colour: Colour) -> Finish:
     """Return a painted or moulded surface with a random sheen and age."""
-    return Finish("paint", colour, rng.uniform(0.22, 0.6), 0.0, rng.choice([0.02, 0.08, 0.15, 0.3, 0.5]), scale=rng.uniform(6, 20))
+    return Finish(
+        "paint",
+        colour,
+        rng.uniform(0.22, 0.6),
+        0.0,
+        rng.choice([0.02, 0.08, 0.15, 0.3, 0.5]),
+        scale=rng.uniform(6, 20),
+    )
 
 
 def steel(rng: Random) -> Finish:
     """Return bare or galvanised metal."""
-    return Finish("paint", grey(rng.uniform(0.3, 0.6), rng.uniform(-0.03, 0.02)), rng.uniform(0.3, 0.55), 0.85, rng.uniform(0, 0.4), scale=12)
+    return Finish(
+        "paint",
+        grey(rng.uniform(0.3, 0.6), rng.uniform(-0.03, 0.02)),
+        rng.uniform(0.3, 0.55),
+        0.85,
+        rng.uniform(0, 0.4),
+        scale=12,
+    )
 
 
 LENS = Finish("gloss", (0.004, 0.004, 0.006), 0.03)

@@ -31,25 +31,45 @@ def build_subject(rng: Random) -> Assembly:
     if rng.random() < 0.3:
         name = rng.choice(list(lookalikes.BUILDERS))
         model = lookalikes.BUILDERS[name](rng)
-        if name in lookalikes.POLE and (name not in lookalikes.WALL or rng.random() < 0.5) and rng.random() < 0.7:
-            model.absorb(pole_piece(rng, rng.uniform(0.2, 0.7), rng.uniform(0.1, 0.4), rng.uniform(0.03, 0.09)), sh.shift())
+        if (
+            name in lookalikes.POLE
+            and (name not in lookalikes.WALL or rng.random() < 0.5)
+            and rng.random() < 0.7
+        ):
+            model.absorb(
+                pole_piece(
+                    rng, rng.uniform(0.2, 0.7), rng.uniform(0.1, 0.4), rng.uniform(0.03, 0.09)
+                ),
+                sh.shift(),
+            )
         return model
     kind = rng.choices(KINDS, (32, 28, 22, 18))[0]
-    mounts = {"bullet": ["wall", "pole"], "dome": ["ceiling", "wall", "pole"], "ptz": ["wall", "pole"], "alpr": ["pole", "pole", "wall"]}
+    mounts = {
+        "bullet": ["wall", "pole"],
+        "dome": ["ceiling", "wall", "pole"],
+        "ptz": ["wall", "pole"],
+        "alpr": ["pole", "pole", "wall"],
+    }
     mount = rng.choice(mounts[kind])
     model = build_camera(kind, rng, mount)
     if mount == "pole":
         radius = rng.uniform(0.025, 0.1)
         if rng.random() < 0.15:
             other = build_camera(rng.choice(("bullet", kind)), rng, "pole")
-            place = sh.shift(-radius, 0, rng.uniform(-0.3, 0.3)) @ sh.turn("z", rng.uniform(100, 260)) @ sh.shift(radius)
+            place = (
+                sh.shift(-radius, 0, rng.uniform(-0.3, 0.3))
+                @ sh.turn("z", rng.uniform(100, 260))
+                @ sh.shift(radius)
+            )
             model.absorb(other, place)
-        model.absorb(pole_piece(rng, rng.uniform(0.1, 0.6), rng.uniform(0.08, 0.45), radius), sh.shift())
+        model.absorb(
+            pole_piece(rng, rng.uniform(0.1, 0.6), rng.uniform(0.08, 0.45), radius), sh.shift()
+        )
     return model
 
 
 def choose_view(rng: Random, model: Assembly) -> tuple[np.ndarray, float, float]:
-    """Return the camera's pose (4x4), its focal length in pixels and the wanted long side in pixels."""
+    """Return the camera's pose (4x4), a focal length and the wanted long side in pixels."""
     points = model.vertices()
     centre = (points.min(0) + points.max(0)) / 2
     radius = float(np.linalg.norm(points - centre, axis=1).max())
@@ -58,20 +78,27 @@ def choose_view(rng: Random, model: Assembly) -> tuple[np.ndarray, float, float]
     elevation = rng.triangular(-8, 52, 18)
     distance = max(2.2 * radius, rng.uniform(2.0, 12.0))
     e, a = math.radians(elevation), math.radians(azimuth)
-    offset = np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), -math.sin(e)]) * distance
+    offset = (
+        np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), -math.sin(e)]) * distance
+    )
     pose = studio.camera_pose(centre + offset, azimuth + 180, elevation, rng.gauss(0, 2.5))
     return pose, 1.0, rng.uniform(96, 224)
 
 
 def frame(rng: Random, model: Assembly) -> tuple[Any, dict[str, float], list[list[float]]]:
-    """Set the camera to a tight crop; returns it, the crop in full-frame pixels and the boxes in crop pixels."""
+    """Set the camera to a tight crop.
+
+    Returns the camera, the crop in full-frame pixels and the boxes in the crop's pixels.
+    """
     pose, _, long_px = choose_view(rng, model)
     rough = studio.project(model.vertices(), pose, 1.0, 0, 0)[:, :2]
     focal = long_px / float((rough.max(0) - rough.min(0)).max())
     if model.heads:
         head = studio.project(model.head_vertices(0), pose, 1.0, 0, 0)[:, :2]
         # A long pole must not leave the head a few pixels wide.
-        focal = max(focal, min(320 / long_px * focal, 40 / float((head.max(0) - head.min(0)).max())))
+        focal = max(
+            focal, min(320 / long_px * focal, 40 / float((head.max(0) - head.min(0)).max()))
+        )
     spots = studio.project(model.vertices(), pose, focal, FULL_PX, FULL_PX)[:, :2]
     low = np.floor(spots.min(0)) - MARGIN_PX
     high = np.ceil(spots.max(0)) + MARGIN_PX

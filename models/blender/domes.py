@@ -66,8 +66,17 @@ def _hemisphere(unit: Assembly, rng: Random, body: Finish) -> None:
     base = radius * rng.uniform(0.35, 0.95)
     lip = rng.uniform(0.72, 0.9)
     flare = rng.uniform(0.88, 1.08)
-    profile = [(radius * 0.3, -base - 0.003), (radius * lip, -base - 0.002), (radius * (lip + 0.05), -base)]
-    profile += [(radius * (lip + 1) / 2, -base * 0.78), (radius, -base * 0.5), (radius * flare, 0), (0, 0)]
+    profile = [
+        (radius * 0.3, -base - 0.003),
+        (radius * lip, -base - 0.002),
+        (radius * (lip + 0.05), -base),
+    ]
+    profile += [
+        (radius * (lip + 1) / 2, -base * 0.78),
+        (radius, -base * 0.5),
+        (radius * flare, 0),
+        (0, 0),
+    ]
     unit.add(sh.lathe(profile, 40), body)
     glass = bubble_finish(rng)
     bubble = radius * lip * rng.uniform(0.9, 1.0)
@@ -78,7 +87,9 @@ def _hemisphere(unit: Assembly, rng: Random, body: Finish) -> None:
     if glass.recipe == "bubble":
         _eyeball(unit, rng, bubble, -base)
     if rng.random() < 0.25:
-        unit.add(sh.lathe([(radius * 1.12, 0.0), (radius * 1.16, 0.012), (radius * 0.5, 0.02)], 40), body)
+        unit.add(
+            sh.lathe([(radius * 1.12, 0.0), (radius * 1.16, 0.012), (radius * 0.5, 0.02)], 40), body
+        )
 
 
 def _turret(unit: Assembly, rng: Random, body: Finish) -> None:
@@ -86,19 +97,40 @@ def _turret(unit: Assembly, rng: Random, body: Finish) -> None:
     radius = rng.uniform(0.038, 0.058)
     collar = radius * rng.uniform(1.15, 1.45)
     base = radius * rng.uniform(0.5, 0.9)
-    profile = [(radius * 0.8, -base), (radius * 1.02, -base), (collar * 0.97, -base * 0.55), (collar, -base * 0.2), (collar, 0), (0, 0)]
+    profile = [
+        (radius * 0.8, -base),
+        (radius * 1.02, -base),
+        (collar * 0.97, -base * 0.55),
+        (collar, -base * 0.2),
+        (collar, 0),
+        (0, 0),
+    ]
     unit.add(sh.lathe(profile, 40), body)
     ball = body if rng.random() < 0.6 else plastic(rng, body_colour(rng))
     centre = sh.shift(0, 0, -base - radius * 0.25)
     pose = sh.aim(rng.uniform(-180, 180), -rng.uniform(15, 60))
     cut = rng.uniform(38, 58)
-    unit.add(sh.ball(radius, start_deg=-90, end_deg=cut, rings=14, segments=36), ball, centre @ pose @ sh.turn("y", 90))
+    unit.add(
+        sh.ball(radius, start_deg=-90, end_deg=cut, rings=14, segments=36),
+        ball,
+        centre @ pose @ sh.turn("y", 90),
+    )
     front = radius * 0.62 if cut > 50 else radius * 0.76
     x = (radius**2 - front**2) ** 0.5
-    face = Finish("gloss", (0.006, 0.006, 0.008), 0.06) if rng.random() < 0.75 else plastic(rng, ball.colour)
-    unit.add(sh.cylinder(front, 0.006, bevel=0.002, segments=32, axis="x"), face, centre @ pose @ sh.shift(x - 0.004))
+    face = (
+        Finish("gloss", (0.006, 0.006, 0.008), 0.06)
+        if rng.random() < 0.75
+        else plastic(rng, ball.colour)
+    )
+    unit.add(
+        sh.cylinder(front, 0.006, bevel=0.002, segments=32, axis="x"),
+        face,
+        centre @ pose @ sh.shift(x - 0.004),
+    )
     eye = front * rng.uniform(0.3, 0.5)
-    unit.absorb(lens_eye(rng, eye), centre @ pose @ sh.shift(x + 0.002, 0, front * rng.choice([0, 0, 0.3])))
+    unit.absorb(
+        lens_eye(rng, eye), centre @ pose @ sh.shift(x + 0.002, 0, front * rng.choice([0, 0, 0.3]))
+    )
     if rng.random() < 0.6:
         unit.absorb(led_ring(rng, eye * 1.2, front * 0.95), centre @ pose @ sh.shift(x + 0.001))
 
@@ -108,11 +140,25 @@ def _pendant(unit: Assembly, rng: Random, body: Finish) -> None:
     radius = rng.uniform(0.07, 0.11)
     cap = radius * rng.uniform(1.1, 1.5)
     height = radius * rng.uniform(0.7, 1.2)
-    profile = [(radius * 0.3, -height), (radius * 0.95, -height), (radius, -height * 0.9), (cap, -height * 0.62)]
-    profile += [(cap * 0.97, -height * 0.5), (cap * 0.7, -height * 0.15), (radius * 0.35, 0), (0, 0)]
+    profile = [
+        (radius * 0.3, -height),
+        (radius * 0.95, -height),
+        (radius, -height * 0.9),
+        (cap, -height * 0.62),
+    ]
+    profile += [
+        (cap * 0.97, -height * 0.5),
+        (cap * 0.7, -height * 0.15),
+        (radius * 0.35, 0),
+        (0, 0),
+    ]
     unit.add(sh.lathe(profile, 40), body)
     glass = bubble_finish(rng)
-    unit.add(sh.ball(radius * 0.93, start_deg=-90, end_deg=3, rings=14, segments=40), glass, sh.shift(0, 0, -height))
+    unit.add(
+        sh.ball(radius * 0.93, start_deg=-90, end_deg=3, rings=14, segments=40),
+        glass,
+        sh.shift(0, 0, -height),
+    )
     if glass.recipe == "bubble":
         _eyeball(unit, rng, radius * 0.9, -height)
 
@@ -122,10 +168,14 @@ def _bracket(model: Assembly, rng: Random, finish: Finish, reach: float, top: fl
     metal = finish if rng.random() < 0.75 else steel(rng)
     plate = rng.uniform(0.09, 0.16)
     if rng.random() < 0.6:
-        model.add(sh.block(0.015, plate * 0.8, plate * 1.3, radius=0.01), metal, sh.shift(0.008, 0, 0))
+        model.add(
+            sh.block(0.015, plate * 0.8, plate * 1.3, radius=0.01), metal, sh.shift(0.008, 0, 0)
+        )
     else:
         depth = rng.uniform(0.05, 0.1)
-        model.add(sh.block(depth, plate * 1.2, plate * 1.3, radius=0.01), metal, sh.shift(depth / 2))
+        model.add(
+            sh.block(depth, plate * 1.2, plate * 1.3, radius=0.01), metal, sh.shift(depth / 2)
+        )
     thick = rng.uniform(0.016, 0.03)
     rise = rng.uniform(0.0, 0.08)
     path = sh.curve([(0, 0, 0), (reach * 0.7, 0, rise), (reach, 0, rise), (reach, 0, top)], 14)

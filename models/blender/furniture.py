@@ -1,4 +1,4 @@
-"""What stands in a street: cars, trees, posts, bins and wires; the origin on the ground, z up, metres."""
+"""What stands in a street: cars, trees, posts, bins, wires; z up from the ground, metres."""
 
 from __future__ import annotations
 
@@ -20,34 +20,103 @@ TYRE = Finish("paint", grey(0.02), 0.8, dirt=0.2)
 def make_car(rng: Random) -> Assembly:
     """Return a parked car along +x: hatchback, saloon, estate or van."""
     model = Assembly("car")
-    paint = Finish("car", rng.choice([grey(0.75), grey(0.02), grey(0.25), grey(0.5), (0.3, 0.01, 0.01), (0.01, 0.04, 0.18), (0.03, 0.1, 0.09), (0.25, 0.22, 0.16)]), 0.25)
+    paint = Finish(
+        "car",
+        rng.choice(
+            [
+                grey(0.75),
+                grey(0.02),
+                grey(0.25),
+                grey(0.5),
+                (0.3, 0.01, 0.01),
+                (0.01, 0.04, 0.18),
+                (0.03, 0.1, 0.09),
+                (0.25, 0.22, 0.16),
+            ]
+        ),
+        0.25,
+    )
     van = rng.random() < 0.18
-    length, tall, half = (4.9, 2.0, 0.95) if van else (rng.uniform(3.7, 4.7), rng.uniform(1.42, 1.65), rng.uniform(0.84, 0.92))
+    length, tall, half = (
+        (4.9, 2.0, 0.95)
+        if van
+        else (rng.uniform(3.7, 4.7), rng.uniform(1.42, 1.65), rng.uniform(0.84, 0.92))
+    )
     waist = tall * (0.55 if van else 0.6)
     nose = waist * rng.uniform(0.72, 0.85)
     back = length * rng.choice([0.0, 0.04, 0.16])
-    lower = [(0, 0.22), (length, 0.22), (length + 0.02, nose * 0.75), (length - 0.15, nose), (length * 0.72, waist), (0.1, waist), (0, waist * 0.9)]
-    model.add(_side_pull(lower, half, lambda z: 1 - 0.06 * max(0.0, z - 0.5) - 0.1 * max(0.0, 0.45 - z)), paint)
-    cabin = [(back * 0.3 + 0.06, waist - 0.02), (length * 0.76, waist - 0.02), (length * 0.56, tall), (back + 0.22, tall)]
+    lower = [
+        (0, 0.22),
+        (length, 0.22),
+        (length + 0.02, nose * 0.75),
+        (length - 0.15, nose),
+        (length * 0.72, waist),
+        (0.1, waist),
+        (0, waist * 0.9),
+    ]
+    model.add(
+        _side_pull(lower, half, lambda z: 1 - 0.06 * max(0.0, z - 0.5) - 0.1 * max(0.0, 0.45 - z)),
+        paint,
+    )
+    cabin = [
+        (back * 0.3 + 0.06, waist - 0.02),
+        (length * 0.76, waist - 0.02),
+        (length * 0.56, tall),
+        (back + 0.22, tall),
+    ]
     if van:
-        cabin = [(0.03, waist - 0.02), (length * 0.86, waist - 0.02), (length * 0.72, tall), (0.08, tall)]
+        cabin = [
+            (0.03, waist - 0.02),
+            (length * 0.86, waist - 0.02),
+            (length * 0.72, tall),
+            (0.08, tall),
+        ]
     glass = Finish("pane", (0.012, 0.014, 0.015), 0.02)
-    model.add(_side_pull(cabin, half * 0.94, lambda z: 1 - 0.3 * max(0.0, z - waist)), paint if van else glass)
-    roof = [(back + 0.1, tall - 0.05), (length * 0.585, tall - 0.06), (length * 0.55, tall + 0.015), (back + 0.28, tall + 0.015)]
+    model.add(
+        _side_pull(cabin, half * 0.94, lambda z: 1 - 0.3 * max(0.0, z - waist)),
+        paint if van else glass,
+    )
+    roof = [
+        (back + 0.1, tall - 0.05),
+        (length * 0.585, tall - 0.06),
+        (length * 0.55, tall + 0.015),
+        (back + 0.28, tall + 0.015),
+    ]
     model.add(_side_pull(roof, half * 0.95, lambda z: 1 - 0.3 * max(0.0, z - waist)), paint)
     for x in (back * 0.6 + 0.4, length * 0.36, length * 0.58):
-        pillar = [(x - 0.05, waist - 0.02), (x + 0.05, waist - 0.02), (x + 0.03, tall), (x - 0.07, tall)]
+        pillar = [
+            (x - 0.05, waist - 0.02),
+            (x + 0.05, waist - 0.02),
+            (x + 0.03, tall),
+            (x - 0.07, tall),
+        ]
         model.add(_side_pull(pillar, half * 0.948, lambda z: 1 - 0.3 * max(0.0, z - waist)), paint)
     _wheels(model, rng, length, half)
     lamp, tail = Finish("gloss", grey(0.6), 0.1), Finish("gloss", (0.4, 0.01, 0.01), 0.15)
     for side in (-1, 1):
-        model.add(sh.block(0.12, 0.3, 0.14, radius=0.04), lamp, sh.shift(length - 0.04, side * half * 0.7, nose * 0.82))
-        model.add(sh.block(0.1, 0.2, 0.24, radius=0.03), tail, sh.shift(0.03, side * half * 0.8, waist * 0.82))
-        model.add(sh.block(0.12, 0.16, 0.11, radius=0.03), paint, sh.shift(length * 0.68, side * (half + 0.08), waist + 0.06))
+        model.add(
+            sh.block(0.12, 0.3, 0.14, radius=0.04),
+            lamp,
+            sh.shift(length - 0.04, side * half * 0.7, nose * 0.82),
+        )
+        model.add(
+            sh.block(0.1, 0.2, 0.24, radius=0.03),
+            tail,
+            sh.shift(0.03, side * half * 0.8, waist * 0.82),
+        )
+        model.add(
+            sh.block(0.12, 0.16, 0.11, radius=0.03),
+            paint,
+            sh.shift(length * 0.68, side * (half + 0.08), waist + 0.06),
+        )
     dark = Finish("paint", grey(0.02), 0.6)
     model.add(sh.plain_box(length - 0.05, length + 0.03, -half * 0.6, half * 0.6, 0.3, 0.46), dark)
     for x in (-0.02, length + 0.035):
-        model.add(sh.block(0.01, 0.5, 0.11, radius=0.01), Finish("paint", grey(0.75), 0.4), sh.shift(x, 0, 0.42 if x > 0 else 0.75))
+        model.add(
+            sh.block(0.01, 0.5, 0.11, radius=0.01),
+            Finish("paint", grey(0.75), 0.4),
+            sh.shift(x, 0, 0.42 if x > 0 else 0.75),
+        )
     return model
 
 
@@ -67,9 +136,19 @@ def _wheels(model: Assembly, rng: Random, length: float, half: float) -> None:
         for side in (-1, 1):
             y = side * (half - 0.2)
             spin = sh.turn("z", 90 * side)
-            model.add(sh.cylinder(0.37, 0.205, segments=24, axis="x"), TYRE, sh.shift(x, y, 0.34) @ spin)
-            model.add(sh.cylinder(0.31, 0.22, bevel=0.03, segments=28, axis="x"), TYRE, sh.shift(x, y, 0.31) @ spin)
-            model.add(sh.cylinder(0.2, 0.228, bevel=0.01, segments=20, axis="x"), rim, sh.shift(x, y, 0.31) @ spin)
+            model.add(
+                sh.cylinder(0.37, 0.205, segments=24, axis="x"), TYRE, sh.shift(x, y, 0.34) @ spin
+            )
+            model.add(
+                sh.cylinder(0.31, 0.22, bevel=0.03, segments=28, axis="x"),
+                TYRE,
+                sh.shift(x, y, 0.31) @ spin,
+            )
+            model.add(
+                sh.cylinder(0.2, 0.228, bevel=0.01, segments=20, axis="x"),
+                rim,
+                sh.shift(x, y, 0.31) @ spin,
+            )
 
 
 def make_tree(rng: Random, *, bare: bool = False) -> Assembly:
@@ -77,7 +156,21 @@ def make_tree(rng: Random, *, bare: bool = False) -> Assembly:
     model = Assembly("tree")
     bark = Finish("wood", (0.12, 0.09, 0.065), 0.9, second=(0.05, 0.04, 0.03), scale=4)
     tall, clear = rng.uniform(5, 9), rng.uniform(2.2, 3.2)
-    model.add(sh.tube(sh.curve([(0, 0, 0), (0.05, 0, clear), (rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3), tall * 0.8)], 8), 0.11, 10), bark)
+    model.add(
+        sh.tube(
+            sh.curve(
+                [
+                    (0, 0, 0),
+                    (0.05, 0, clear),
+                    (rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3), tall * 0.8),
+                ],
+                8,
+            ),
+            0.11,
+            10,
+        ),
+        bark,
+    )
     crowns = []
     for _ in range(rng.randint(9, 14)):
         a, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0.6, tall * 0.28)
@@ -98,7 +191,9 @@ def make_tree(rng: Random, *, bare: bool = False) -> Assembly:
 def _leaves(model: Assembly, rng: Random, crowns: list[tuple[float, float, float]]) -> None:
     """Draw clouds of leaves around the ends of the branches."""
     noise = np.random.default_rng(rng.getrandbits(32))
-    base = rng.choice([(0.06, 0.13, 0.025), (0.08, 0.15, 0.03), (0.05, 0.1, 0.03), (0.14, 0.14, 0.03)])
+    base = rng.choice(
+        [(0.06, 0.13, 0.025), (0.08, 0.15, 0.03), (0.05, 0.1, 0.03), (0.14, 0.14, 0.03)]
+    )
     for crown in crowns:
         count = 420
         spread = noise.uniform(0.5, 0.9)
@@ -109,7 +204,10 @@ def _leaves(model: Assembly, rng: Random, crowns: list[tuple[float, float, float
         first /= np.linalg.norm(first, axis=1, keepdims=True)
         second = np.cross(first, direction)
         size = noise.uniform(0.035, 0.07, (count, 1))
-        corners = [centres + size * (i * first + j * second) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        corners = [
+            centres + size * (i * first + j * second)
+            for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
         vertices = np.stack(corners, 1).reshape(-1, 3)
         shade = noise.uniform(0.7, 1.3)
         leaf = Finish("leaf", (base[0] * shade, base[1] * shade, base[2] * shade), 0.6)
@@ -119,7 +217,14 @@ def _leaves(model: Assembly, rng: Random, crowns: list[tuple[float, float, float
 def make_post(rng: Random, height_m: float, radius_m: float) -> Assembly:
     """Return a plain upright post with a foot and a door."""
     model = Assembly("post")
-    finish = rng.choice([steel(rng), plastic(rng, grey(0.05)), plastic(rng, grey(0.3)), plastic(rng, (0.02, 0.06, 0.04))])
+    finish = rng.choice(
+        [
+            steel(rng),
+            plastic(rng, grey(0.05)),
+            plastic(rng, grey(0.3)),
+            plastic(rng, (0.02, 0.06, 0.04)),
+        ]
+    )
     if rng.random() < 0.12:
         finish = Finish("wood", (0.16, 0.1, 0.06), 0.8, second=(0.08, 0.05, 0.03), scale=6)
     profile = [(radius_m, 0), (radius_m, height_m), (0, height_m)]

@@ -5,37 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.blender import shapes as sh
-from models.blender.assembly import BLACK, CABLE, Assembly, Finish, body_colour, grey, plastic, steel
-from models.blender.lamps import build_flood_light, build_globe_lamp, build_street_lamp, build_traffic_light, build_wall_lamp
+from models.blender.aerials import build_antenna, build_loudspeaker, build_satellite_dish
+from models.blender.assembly import (
+    BLACK,
+    CABLE,
+    Assembly,
+    Finish,
+    body_colour,
+    grey,
+    plastic,
+    steel,
+)
+from models.blender.lamps import (
+    build_flood_light,
+    build_globe_lamp,
+    build_street_lamp,
+    build_traffic_light,
+    build_wall_lamp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
 
-def build_loudspeaker(rng: Random) -> Assembly:
-    """Return one or two horn loudspeakers."""
-    model = Assembly("loudspeaker")
-    body = plastic(rng, rng.choice([grey(0.5), grey(0.7), grey(0.3), (0.55, 0.52, 0.42)]))
-    mouth, depth = rng.uniform(0.09, 0.2), rng.uniform(0.15, 0.32)
-    horn = [(mouth * 0.35, 0), (mouth * 0.38, depth * 0.4), (mouth * 0.55, depth * 0.65), (mouth * 0.85, depth * 0.92), (mouth, depth)]
-    inner = [(r * 0.97, x - 0.002) for r, x in reversed(horn[1:])]
-    count = rng.choice([1, 1, 2])
-    square = rng.random() < 0.3
-    for k in range(count):
-        pose = sh.shift(0.14, 0, 0) @ sh.aim(rng.uniform(-50, 50) + (k * 120 - 60) * (count - 1), rng.uniform(-20, 5))
-        mesh = sh.lathe(horn + inner, 4 if square else 32, "x")
-        model.add(mesh, body, pose @ sh.turn("x", 45 if square else 0))
-        model.add(sh.cylinder(mouth * 0.42, depth * 0.3, bevel=0.01, axis="x"), body, pose @ sh.shift(-depth * 0.28))
-        model.add(sh.lathe([(mouth * 0.2, depth * 0.2), (mouth * 0.3, depth * 0.62), (0, depth * 0.75)], 24, "x"), body, pose)
-    model.add(sh.tube([(0, 0, -0.02), (0.16, 0, -0.02)], 0.014), steel(rng))
-    return model
-
-
 def build_alarm_box(rng: Random) -> Assembly:
     """Return a bell box of a burglar alarm, with or without a strobe."""
     model = Assembly("alarm_box")
-    colour = rng.choice([(0.75, 0.75, 0.72), (0.7, 0.55, 0.03), (0.03, 0.08, 0.4), (0.5, 0.03, 0.03), grey(0.6)])
+    colour = rng.choice(
+        [(0.75, 0.75, 0.72), (0.7, 0.55, 0.03), (0.03, 0.08, 0.4), (0.5, 0.03, 0.03), grey(0.6)]
+    )
     size = rng.uniform(0.18, 0.32)
     shape = rng.choice([sh.rounded(size, size * 0.9, 0.03), sh.rounded(size * 0.75, size, 0.08, 6)])
     if rng.random() < 0.3:
@@ -45,46 +44,14 @@ def build_alarm_box(rng: Random) -> Assembly:
     label = plastic(rng, rng.choice([(0.02, 0.05, 0.3), (0.5, 0.02, 0.02), grey(0.05), grey(0.8)]))
     model.add(sh.plain_box(0.05, 0.104, -size * 0.25, size * 0.25, -size * 0.05, size * 0.2), label)
     if rng.random() < 0.6:
-        strobe = Finish("gloss", rng.choice([(0.02, 0.06, 0.5), (0.6, 0.25, 0.02), (0.5, 0.02, 0.02)]), 0.1)
-        model.add(sh.cylinder(size * 0.16, 0.12, bevel=0.01, axis="x"), strobe, sh.shift(0, 0, -size * 0.36))
-    return model
-
-
-def build_satellite_dish(rng: Random) -> Assembly:
-    """Return a satellite dish with its feed arm."""
-    model = Assembly("satellite_dish")
-    radius = rng.uniform(0.22, 0.42)
-    body = plastic(rng, rng.choice([grey(0.7), grey(0.35), grey(0.08), (0.4, 0.12, 0.06)]))
-    profile = [(radius * k / 8, 0.22 * radius * (k / 8) ** 2) for k in range(9)]
-    back = [(r + 0.002, x + 0.004) for r, x in reversed(profile)]
-    pose = sh.shift(0.28, 0, 0.1) @ sh.aim(rng.uniform(-60, 60), rng.uniform(15, 40))
-    model.add(sh.lathe(profile + back, 36, "x"), body, pose)
-    model.add(sh.tube([(0, 0, -radius * 0.9), (radius * 0.95, 0, -radius * 0.45)], 0.012), body, pose)
-    model.add(sh.cylinder(0.03, 0.1, bevel=0.01, axis="x"), plastic(rng, grey(0.7)), pose @ sh.shift(radius * 0.9, 0, -radius * 0.43))
-    model.add(sh.tube([(0, 0, 0), (0.2, 0, 0), (0.24, 0, 0.12)], 0.02), steel(rng))
-    return model
-
-
-def build_antenna(rng: Random) -> Assembly:
-    """Return a cellular panel, a yagi or a whip antenna."""
-    model = Assembly("antenna")
-    style = rng.random()
-    if style < 0.45:
-        body = plastic(rng, grey(rng.uniform(0.45, 0.8)))
-        tall = rng.uniform(0.25, 0.9)
-        model.add(sh.block(0.09, rng.uniform(0.12, 0.22), tall, radius=0.02), body, sh.shift(0.16) @ sh.turn("y", rng.uniform(0, 12)))
-        for z in (-0.35, 0.35):
-            model.add(sh.tube([(0, 0, z * tall), (0.14, 0, z * tall)], 0.015), steel(rng))
-    elif style < 0.75:
-        metal, length = steel(rng), rng.uniform(0.5, 1.0)
-        model.add(sh.tube([(0, 0, 0), (length, 0, 0)], 0.009, 8), metal)
-        for k in range(9):
-            half = 0.22 - 0.013 * k
-            x = length * (0.1 + 0.1 * k)
-            model.add(sh.tube([(x, -half, 0), (x, half, 0)], 0.004, 6), metal)
-    else:
-        model.add(sh.tube([(0.05, 0, -0.1), (0.05, 0, rng.uniform(0.4, 0.9))], 0.012, 10), plastic(rng, grey(0.7)))
-        model.add(sh.block(0.1, 0.06, 0.1), steel(rng), sh.shift(0.03))
+        strobe = Finish(
+            "gloss", rng.choice([(0.02, 0.06, 0.5), (0.6, 0.25, 0.02), (0.5, 0.02, 0.02)]), 0.1
+        )
+        model.add(
+            sh.cylinder(size * 0.16, 0.12, bevel=0.01, axis="x"),
+            strobe,
+            sh.shift(0, 0, -size * 0.36),
+        )
     return model
 
 
@@ -94,10 +61,15 @@ def build_junction_box(rng: Random) -> Assembly:
     body = plastic(rng, rng.choice([grey(0.45), grey(0.7), grey(0.2), (0.5, 0.48, 0.4)]))
     wide, tall, deep = rng.uniform(0.1, 0.35), rng.uniform(0.12, 0.45), rng.uniform(0.06, 0.2)
     model.add(sh.block(deep, wide, tall, radius=0.012, bevel=0.006), body, sh.shift(deep / 2))
-    model.add(sh.block(0.012, wide * 0.94, tall * 0.94, radius=0.012, bevel=0.003), body, sh.shift(deep))
+    model.add(
+        sh.block(0.012, wide * 0.94, tall * 0.94, radius=0.012, bevel=0.003), body, sh.shift(deep)
+    )
     for _ in range(rng.choice([0, 1, 2, 3])):
         y, up = rng.uniform(-0.35, 0.35) * wide, rng.choice([-1, 1])
-        ends = [(deep / 2, y, up * tall * 0.5), (deep / 2, y, up * (tall * 0.5 + rng.uniform(0.1, 0.4)))]
+        ends = [
+            (deep / 2, y, up * tall * 0.5),
+            (deep / 2, y, up * (tall * 0.5 + rng.uniform(0.1, 0.4))),
+        ]
         model.add(sh.tube(ends, rng.uniform(0.008, 0.02)), rng.choice([CABLE, steel(rng)]))
     return model
 
@@ -105,23 +77,41 @@ def build_junction_box(rng: Random) -> Assembly:
 def build_sign_plate(rng: Random) -> Assembly:
     """Return a small traffic or street-name sign."""
     model = Assembly("sign_plate")
-    colour = rng.choice([(0.5, 0.02, 0.02), (0.02, 0.06, 0.4), (0.02, 0.2, 0.05), (0.8, 0.6, 0.02), grey(0.8)])
+    colour = rng.choice(
+        [(0.5, 0.02, 0.02), (0.02, 0.06, 0.4), (0.02, 0.2, 0.05), (0.8, 0.6, 0.02), grey(0.8)]
+    )
     second = rng.choice([grey(0.85), grey(0.03)])
     shape = rng.random()
     pose = sh.shift(0.08) @ sh.turn("z", rng.uniform(-70, 70))
     size = rng.uniform(0.14, 0.32)
     if shape < 0.4:
         model.add(sh.cylinder(size, 0.006, segments=36, axis="x"), plastic(rng, colour), pose)
-        model.add(sh.cylinder(size * 0.78, 0.004, segments=36, axis="x"), plastic(rng, second), pose @ sh.shift(0.004))
-        model.add(sh.block(0.004, size * 1.1, size * 0.25), plastic(rng, colour), pose @ sh.shift(0.009))
+        model.add(
+            sh.cylinder(size * 0.78, 0.004, segments=36, axis="x"),
+            plastic(rng, second),
+            pose @ sh.shift(0.004),
+        )
+        model.add(
+            sh.block(0.004, size * 1.1, size * 0.25), plastic(rng, colour), pose @ sh.shift(0.009)
+        )
     elif shape < 0.55:
-        model.add(sh.cylinder(size, 0.006, segments=3, axis="x"), plastic(rng, colour), pose @ sh.turn("x", 0))
-        model.add(sh.cylinder(size * 0.7, 0.004, segments=3, axis="x"), plastic(rng, second), pose @ sh.shift(0.004))
+        model.add(
+            sh.cylinder(size, 0.006, segments=3, axis="x"),
+            plastic(rng, colour),
+            pose @ sh.turn("x", 0),
+        )
+        model.add(
+            sh.cylinder(size * 0.7, 0.004, segments=3, axis="x"),
+            plastic(rng, second),
+            pose @ sh.shift(0.004),
+        )
     else:
         model.add(sh.block(0.006, size * 2, size * 0.7, radius=0.02), plastic(rng, colour), pose)
         for k in range(rng.choice([1, 2])):
             line = sh.block(0.004, size * rng.uniform(0.9, 1.6), size * 0.14, radius=0.002)
-            model.add(line, plastic(rng, second), pose @ sh.shift(0.004, 0, (k - 0.4) * size * 0.24))
+            model.add(
+                line, plastic(rng, second), pose @ sh.shift(0.004, 0, (k - 0.4) * size * 0.24)
+            )
     model.add(sh.block(0.08, 0.05, 0.03), steel(rng), sh.shift(0.03))
     return model
 
@@ -129,11 +119,24 @@ def build_sign_plate(rng: Random) -> Assembly:
 def build_bird_box(rng: Random) -> Assembly:
     """Return a nest box with a round hole and a sloped roof."""
     model = Assembly("bird_box")
-    wood = Finish("wood", rng.choice([(0.3, 0.18, 0.09), (0.2, 0.17, 0.13), (0.12, 0.2, 0.1)]), 0.8, dirt=0.4, second=(0.1, 0.06, 0.03), scale=8)
+    wood = Finish(
+        "wood",
+        rng.choice([(0.3, 0.18, 0.09), (0.2, 0.17, 0.13), (0.12, 0.2, 0.1)]),
+        0.8,
+        dirt=0.4,
+        second=(0.1, 0.06, 0.03),
+        scale=8,
+    )
     wide, tall, deep = rng.uniform(0.12, 0.2), rng.uniform(0.18, 0.32), rng.uniform(0.12, 0.2)
     model.add(sh.block(deep, wide, tall, radius=0.002), wood, sh.shift(deep / 2))
-    model.add(sh.block(deep * 1.35, wide * 1.2, 0.015), wood, sh.shift(deep * 0.6, 0, tall * 0.55) @ sh.turn("y", rng.uniform(5, 22)))
-    model.add(sh.cylinder(rng.uniform(0.014, 0.03), 0.004, axis="x"), BLACK, sh.shift(deep, 0, tall * 0.2))
+    model.add(
+        sh.block(deep * 1.35, wide * 1.2, 0.015),
+        wood,
+        sh.shift(deep * 0.6, 0, tall * 0.55) @ sh.turn("y", rng.uniform(5, 22)),
+    )
+    model.add(
+        sh.cylinder(rng.uniform(0.014, 0.03), 0.004, axis="x"), BLACK, sh.shift(deep, 0, tall * 0.2)
+    )
     return model
 
 
@@ -142,7 +145,15 @@ def build_smoke_detector(rng: Random) -> Assembly:
     model = Assembly("smoke_detector")
     body = plastic(rng, grey(rng.uniform(0.6, 0.85)))
     r = rng.uniform(0.045, 0.08)
-    profile = [(0, -r * 0.75), (r * 0.55, -r * 0.72), (r * 0.7, -r * 0.5), (r * 0.9, -r * 0.45), (r, -r * 0.2), (r, 0), (0, 0)]
+    profile = [
+        (0, -r * 0.75),
+        (r * 0.55, -r * 0.72),
+        (r * 0.7, -r * 0.5),
+        (r * 0.9, -r * 0.45),
+        (r, -r * 0.2),
+        (r, 0),
+        (0, 0),
+    ]
     model.add(sh.lathe(profile, 36), body)
     model.add(sh.cylinder(r * 0.62, r * 0.06, segments=30), BLACK, sh.shift(0, 0, -r * 0.6))
     return model
@@ -151,7 +162,12 @@ def build_smoke_detector(rng: Random) -> Assembly:
 def build_insulator(rng: Random) -> Assembly:
     """Return a stack of insulator sheds on a short cross-arm."""
     model = Assembly("insulator")
-    glaze = Finish("paint", rng.choice([(0.12, 0.04, 0.02), grey(0.5), (0.05, 0.12, 0.1), grey(0.75)]), 0.12, dirt=0.2)
+    glaze = Finish(
+        "paint",
+        rng.choice([(0.12, 0.04, 0.02), grey(0.5), (0.05, 0.12, 0.1), grey(0.75)]),
+        0.12,
+        dirt=0.2,
+    )
     count, r = rng.choice([2, 3, 4, 6]), rng.uniform(0.04, 0.07)
     profile = [(0.0, 0.0)]
     for k in range(count):
@@ -161,7 +177,9 @@ def build_insulator(rng: Random) -> Assembly:
     model.add(sh.tube([(-0.05, 0, 0), (0.3, 0, 0)], 0.025), steel(rng))
     for x in rng.choice([[0.12], [0.08, 0.25]]):
         model.add(sh.lathe(profile, 28), glaze, sh.shift(x))
-    model.add(sh.tube([(0.12, -0.4, count * r * 0.7), (0.12, 0.4, count * r * 0.7)], 0.006, 6), CABLE)
+    model.add(
+        sh.tube([(0.12, -0.4, count * r * 0.7), (0.12, 0.4, count * r * 0.7)], 0.006, 6), CABLE
+    )
     return model
 
 
@@ -170,16 +188,47 @@ def build_pipe(rng: Random) -> Assembly:
     model = Assembly("pipe")
     body = rng.choice([steel(rng), plastic(rng, body_colour(rng))])
     r = rng.uniform(0.025, 0.07)
-    bend = sh.curve([(0, 0, 0), (0.18, 0, 0), (0.22, 0, 0), (0.22, 0, rng.choice([-1, 1]) * rng.uniform(0.2, 0.5))])
+    bend = sh.curve(
+        [
+            (0, 0, 0),
+            (0.18, 0, 0),
+            (0.22, 0, 0),
+            (0.22, 0, rng.choice([-1, 1]) * rng.uniform(0.2, 0.5)),
+        ]
+    )
     model.add(sh.tube(bend, r, 20), body)
     model.add(sh.cylinder(r * 1.25, 0.05, bevel=0.005, axis="x"), body)
     end = bend[-1]
-    model.add(sh.cylinder(r * 1.3, 0.06, bevel=0.008), rng.choice([body, BLACK]), sh.shift(end[0], end[1], end[2] - 0.03))
+    model.add(
+        sh.cylinder(r * 1.3, 0.06, bevel=0.008),
+        rng.choice([body, BLACK]),
+        sh.shift(end[0], end[1], end[2] - 0.03),
+    )
     return model
 
 
-WALL = ("loudspeaker", "alarm_box", "flood_light", "wall_lamp", "satellite_dish", "junction_box", "bird_box", "pipe", "antenna")
-POLE = ("street_lamp", "loudspeaker", "traffic_light", "flood_light", "antenna", "junction_box", "sign_plate", "bird_box", "insulator")
+WALL = (
+    "loudspeaker",
+    "alarm_box",
+    "flood_light",
+    "wall_lamp",
+    "satellite_dish",
+    "junction_box",
+    "bird_box",
+    "pipe",
+    "antenna",
+)
+POLE = (
+    "street_lamp",
+    "loudspeaker",
+    "traffic_light",
+    "flood_light",
+    "antenna",
+    "junction_box",
+    "sign_plate",
+    "bird_box",
+    "insulator",
+)
 BUILDERS: dict[str, Callable[[Random], Assembly]] = {
     "street_lamp": build_street_lamp,
     "globe_lamp": build_globe_lamp,

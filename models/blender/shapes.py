@@ -66,7 +66,10 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 28, axis: str 
     Points that run along the axis upwards from its start give outward normals.
     """
     angles = np.linspace(0, 2 * math.pi, segments, endpoint=False)
-    rings = [np.stack([r * np.cos(angles), r * np.sin(angles), np.full(segments, h)], 1) for r, h in profile]
+    rings = [
+        np.stack([r * np.cos(angles), r * np.sin(angles), np.full(segments, h)], 1)
+        for r, h in profile
+    ]
     vertices = np.concatenate(rings)
     if axis == "x":
         vertices = vertices[:, [2, 0, 1]]
@@ -84,16 +87,32 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 28, axis: str 
     return Mesh(vertices, faces)
 
 
-def cylinder(radius: float, length: float, *, bevel: float = 0.0, segments: int = 24, axis: str = "z") -> Mesh:
+def cylinder(
+    radius: float, length: float, *, bevel: float = 0.0, segments: int = 24, axis: str = "z"
+) -> Mesh:
     """Return a closed cylinder from 0 to length along the axis, its edges broken by bevel."""
     b = min(bevel, radius * 0.9, length * 0.45)
-    profile = [(0.0, 0.0), (radius - b, 0.0), (radius, b), (radius, length - b), (radius - b, length), (0.0, length)]
+    profile = [
+        (0.0, 0.0),
+        (radius - b, 0.0),
+        (radius, b),
+        (radius, length - b),
+        (radius - b, length),
+        (0.0, length),
+    ]
     if b <= 0:
         profile = [(0.0, 0.0), (radius, 0.0), (radius, length), (0.0, length)]
     return lathe(profile, segments, axis)
 
 
-def ball(radius: float, *, start_deg: float = -90.0, end_deg: float = 90.0, rings: int = 12, segments: int = 28) -> Mesh:
+def ball(
+    radius: float,
+    *,
+    start_deg: float = -90.0,
+    end_deg: float = 90.0,
+    rings: int = 12,
+    segments: int = 28,
+) -> Mesh:
     """Return the zone of a sphere between two latitudes about z."""
     latitudes = np.radians(np.linspace(start_deg, end_deg, rings + 1))
     profile = [(max(0.0, radius * float(np.cos(a))), radius * float(np.sin(a))) for a in latitudes]
@@ -108,11 +127,15 @@ def rounded(width: float, height: float, radius: float, corner: int = 4) -> NDAr
     for quadrant, (sx, sy) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
         for k in range(corner + 1):
             a = math.pi / 2 * (quadrant + k / corner)
-            points.append((sx * (width / 2 - r) + r * math.cos(a), sy * (height / 2 - r) + r * math.sin(a)))
+            points.append(
+                (sx * (width / 2 - r) + r * math.cos(a), sy * (height / 2 - r) + r * math.sin(a))
+            )
     return np.array(points)
 
 
-def arch(radius: float, thickness: float, half_angle_deg: float, steps: int = 18) -> NDArray[np.float64]:
+def arch(
+    radius: float, thickness: float, half_angle_deg: float, steps: int = 18
+) -> NDArray[np.float64]:
     """Return the section (M, 2) of a shell above the origin: an arc of some thickness about +z."""
     a = np.radians(90 + np.linspace(-half_angle_deg, half_angle_deg, steps))
     outer = np.stack([np.cos(a), np.sin(a)], 1) * (radius + thickness)
@@ -127,12 +150,19 @@ def prism(section: NDArray[np.float64], x0: float, x1: float, bevel: float = 0.0
     size = float(np.abs(section - centre).max())
     small = centre + (section - centre) * max(0.2, 1 - bevel / size)
     b = min(bevel, abs(x1 - x0) * 0.45)
-    stations = [(x0, small), (x0 + b, section), (x1 - b, section), (x1, small)] if b > 0 else [(x0, section), (x1, section)]
+    stations = (
+        [(x0, small), (x0 + b, section), (x1 - b, section), (x1, small)]
+        if b > 0
+        else [(x0, section), (x1, section)]
+    )
     vertices = np.concatenate([np.column_stack([np.full(count, x), s]) for x, s in stations])
     faces: list[Face] = [tuple(range(count))[::-1]]
     for ring in range(len(stations) - 1):
         a = ring * count
-        faces += [(a + k, a + (k + 1) % count, a + count + (k + 1) % count, a + count + k) for k in range(count)]
+        faces += [
+            (a + k, a + (k + 1) % count, a + count + (k + 1) % count, a + count + k)
+            for k in range(count)
+        ]
     faces.append(tuple(range((len(stations) - 1) * count, len(stations) * count)))
     return Mesh(vertices, faces)
 
@@ -142,10 +172,19 @@ def block(x: float, y: float, z: float, *, radius: float = 0.004, bevel: float =
     return prism(rounded(y, z, radius, 3), -x / 2, x / 2, bevel)
 
 
-def plain_box(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float) -> Mesh:
+def plain_box(  # noqa: PLR0917 - six limits in the order of the axes
+    x0: float, x1: float, y0: float, y1: float, z0: float, z1: float
+) -> Mesh:
     """Return a box with sharp edges between the given limits."""
     vertices = np.array([(x, y, z) for x in (x0, x1) for y in (y0, y1) for z in (z0, z1)])
-    faces: list[Face] = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    faces: list[Face] = [
+        (0, 1, 3, 2),
+        (4, 6, 7, 5),
+        (0, 4, 5, 1),
+        (2, 3, 7, 6),
+        (0, 2, 6, 4),
+        (1, 5, 7, 3),
+    ]
     return Mesh(vertices, faces)
 
 
@@ -164,11 +203,16 @@ def tube(points: Sequence[Sequence[float]], radius: float, segments: int = 10) -
         side = side - tangent * float(side @ tangent)
         side /= np.linalg.norm(side) + 1e-12
         other = np.cross(tangent, side)
-        rings.append(point + radius * (np.cos(angles)[:, None] * side + np.sin(angles)[:, None] * other))
+        rings.append(
+            point + radius * (np.cos(angles)[:, None] * side + np.sin(angles)[:, None] * other)
+        )
     faces: list[Face] = [tuple(range(segments))[::-1]]
     for ring in range(len(path) - 1):
         a = ring * segments
-        faces += [(a + k, a + (k + 1) % segments, a + segments + (k + 1) % segments, a + segments + k) for k in range(segments)]
+        faces += [
+            (a + k, a + (k + 1) % segments, a + segments + (k + 1) % segments, a + segments + k)
+            for k in range(segments)
+        ]
     faces.append(tuple(range((len(path) - 1) * segments, len(path) * segments)))
     return Mesh(np.concatenate(rings), faces)
 
@@ -179,6 +223,9 @@ def curve(points: Sequence[Sequence[float]], steps: int = 16) -> NDArray[np.floa
     t = np.linspace(0, 1, steps + 1)[:, None]
     degree = len(control) - 1
     return sum(
-        (math.comb(degree, k) * (1 - t) ** (degree - k) * t**k * control[k] for k in range(degree + 1)),
+        (
+            math.comb(degree, k) * (1 - t) ** (degree - k) * t**k * control[k]
+            for k in range(degree + 1)
+        ),
         np.zeros((steps + 1, 3)),
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
@@ -14,40 +13,17 @@ from models.blender import furniture, lookalikes, studio
 from models.blender import shapes as sh
 from models.blender.assembly import Assembly, Finish, Part, grey
 from models.blender.cameras import KINDS, build_camera
-from models.blender.facades import Building, make_building
+from models.blender.facades import make_building
 from models.blender.materials import shader
+from models.blender.openings import Building
+from models.blender.plan import ROAD_Z, Plan, on_front, post_mount, wall_mount
+from models.blender.sightings import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
     from numpy.typing import NDArray
-
-    from models.blender.course import Course
-
-ROAD_Z = -0.12
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where a street's parts lie across it, metres from its line, left positive, and how long it is."""
-
-    course: Course
-    start_m: float
-    end_m: float
-    road_left_m: float
-    road_right_m: float
-    wall_left_m: float
-    wall_right_m: float
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A camera head in the scene: its kind, its object and its vertices (N, 3) in the world."""
-
-    kind: str
-    thing: Any
-    points: NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -65,50 +41,47 @@ class Street:
             self.heads.append(Placed(model.heads[number], thing, points))
 
 
-def wall_mount(plan: Plan, side: str, station_m: float, up_m: float, out_m: float = 0.0) -> NDArray[np.float64]:
-    """Return the mount frame on a front: +x towards the street; side is "left" or "right"."""
-    if side == "left":
-        return plan.course.frame_at(station_m, plan.wall_left_m - out_m, up_m) @ sh.turn("z", -90)
-    return plan.course.frame_at(station_m, plan.wall_right_m + out_m, up_m) @ sh.turn("z", 90)
-
-
-def on_front(frame: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mount frame moved and turned onto the front that really stands there.
-
-    In a bend the fronts are straight while the street's edge is not.
-    """
-    graph = bpy.context.evaluated_depsgraph_get()
-    start = (frame @ [3.0, 0, 0, 1])[:3]
-    hit, place, normal, _, thing, _ = bpy.context.scene.ray_cast(graph, start.tolist(), (-frame[:3, 0]).tolist(), distance=7.0)
-    if not hit or not thing.name.startswith("building") or abs(normal[2]) > 0.3:
-        return frame
-    facing = np.array(normal) * (1 if np.dot(normal, frame[:3, 0]) > 0 else -1)
-    return sh.shift(*place) @ sh.turn("z", math.degrees(math.atan2(facing[1], facing[0])))
-
-
-def post_mount(plan: Plan, station_m: float, left_m: float, up_m: float, radius_m: float, facing_deg: float) -> NDArray[np.float64]:
-    """Return the mount frame on a post's surface, facing_deg from the street's direction."""
-    return plan.course.frame_at(station_m, left_m, up_m) @ sh.turn("z", facing_deg) @ sh.shift(radius_m)
-
-
 def lay_ground(plan: Plan, rng: Random) -> None:
     """Draw road, kerbs, pavements, markings and the land beyond."""
     course, stations = plan.course, list(np.arange(plan.start_m, plan.end_m + 1, 1.5))
     asphalt = Finish("asphalt", grey(rng.uniform(0.035, 0.08), 0.03), 0.85)
-    stone = Finish("paving", grey(rng.uniform(0.22, 0.4), 0.04), 0.85, dirt=0.6, second=grey(0.1), scale=rng.choice([0.6, 0.8, 1.0]))
+    stone = Finish(
+        "paving",
+        grey(rng.uniform(0.22, 0.4), 0.04),
+        0.85,
+        dirt=0.6,
+        second=grey(0.1),
+        scale=rng.choice([0.6, 0.8, 1.0]),
+    )
     edge = Finish("plaster", grey(rng.uniform(0.3, 0.42)), 0.85, dirt=0.6)
     paint = Finish("paint", grey(0.6, 0.03), 0.7, dirt=0.5, scale=3)
     parts = [Part(course.strip(stations, plan.road_left_m, plan.road_right_m, ROAD_Z), asphalt)]
     parts.append(Part(course.strip(stations, plan.wall_left_m + 12, plan.road_left_m, 0), stone))
     parts.append(Part(course.strip(stations, plan.road_right_m, plan.wall_right_m - 12, 0), stone))
-    parts += [Part(mesh, edge) for left in (plan.road_left_m + 0.15, plan.road_right_m) for mesh in course.kerb(stations, left, 0.15, ROAD_Z, 0.012)]
+    parts += [
+        Part(mesh, edge)
+        for left in (plan.road_left_m + 0.15, plan.road_right_m)
+        for mesh in course.kerb(stations, left, 0.15, ROAD_Z, 0.012)
+    ]
     middle = (plan.road_left_m + plan.road_right_m) / 2
     if plan.road_left_m - plan.road_right_m > 5.6:
         for start in np.arange(plan.start_m, plan.end_m, 5.0):
-            parts.append(Part(course.strip([start, start + 1.2, start + 2.4], middle + 0.06, middle - 0.06, ROAD_Z + 0.004), paint))
+            parts.append(
+                Part(
+                    course.strip(
+                        [start, start + 1.2, start + 2.4],
+                        middle + 0.06,
+                        middle - 0.06,
+                        ROAD_Z + 0.004,
+                    ),
+                    paint,
+                )
+            )
     crossing = rng.uniform(plan.start_m + 10, plan.end_m - 20)
     for left in np.arange(plan.road_right_m + 0.3, plan.road_left_m - 0.5, 1.0):
-        parts.append(Part(course.strip([crossing, crossing + 3.0], left + 0.5, left, ROAD_Z + 0.005), paint))
+        parts.append(
+            Part(course.strip([crossing, crossing + 3.0], left + 0.5, left, ROAD_Z + 0.005), paint)
+        )
     parts.append(Part(sh.plain_box(-250, 250, -250, 250, -0.4, -0.3), asphalt))
     studio.make_object("ground", parts)
 
@@ -132,13 +105,22 @@ def line_with_fronts(plan: Plan, rng: Random) -> None:
             width = rng.uniform(8, 17)
             building = make_building(rng, width)
             if side == "left":
-                matrix = plan.course.frame_at(station + width / 2, plan.wall_left_m) @ sh.shift(-width / 2)
+                matrix = plan.course.frame_at(station + width / 2, plan.wall_left_m) @ sh.shift(
+                    -width / 2
+                )
             else:
-                matrix = plan.course.frame_at(station + width / 2, plan.wall_right_m) @ sh.turn("z", 180) @ sh.shift(-width / 2)
+                matrix = (
+                    plan.course.frame_at(station + width / 2, plan.wall_right_m)
+                    @ sh.turn("z", 180)
+                    @ sh.shift(-width / 2)
+                )
             studio.place_model(building.model, matrix)
             write_letters(building, matrix)
             station += width + (rng.uniform(2, 5) if rng.random() < 0.08 else 0.0)
-    for end, heading in ((plan.end_m + rng.uniform(4, 25), -90), (plan.start_m - rng.uniform(4, 15), 90)):
+    for end, heading in (
+        (plan.end_m + rng.uniform(4, 25), -90),
+        (plan.start_m - rng.uniform(4, 15), 90),
+    ):
         matrix = plan.course.frame_at(end) @ sh.turn("z", heading)
         for place in (-24, -8, 8):
             building = make_building(rng, 16, rng.choice([3, 4, 5]))
@@ -159,7 +141,10 @@ def park_cars(plan: Plan, rng: Random, share: float) -> None:
                 # The left lane faces the other way.
                 turn = 180 if side == "left" else 0
                 matrix = plan.course.frame_at(station, left + rng.gauss(0, 0.08), ROAD_Z)
-                studio.place_model(rng.choice(cars), matrix @ sh.turn("z", turn + rng.gauss(0, 1.5)) @ sh.shift(-2.2))
+                studio.place_model(
+                    rng.choice(cars),
+                    matrix @ sh.turn("z", turn + rng.gauss(0, 1.5)) @ sh.shift(-2.2),
+                )
             station += rng.uniform(5.4, 6.5)
 
 
@@ -169,7 +154,10 @@ def plant_trees(plan: Plan, rng: Random, stations_m: Sequence[float]) -> None:
     kinds = [furniture.make_tree(rng, bare=bare) for _ in range(3)]
     for station in stations_m:
         left = rng.choice([plan.road_left_m + 0.7, plan.road_right_m - 0.7])
-        studio.place_model(rng.choice(kinds), plan.course.frame_at(station, left) @ sh.turn("z", rng.uniform(0, 360)))
+        studio.place_model(
+            rng.choice(kinds),
+            plan.course.frame_at(station, left) @ sh.turn("z", rng.uniform(0, 360)),
+        )
 
 
 def hang_lookalikes(street: Street, rng: Random, count: int) -> None:
@@ -177,22 +165,41 @@ def hang_lookalikes(street: Street, rng: Random, count: int) -> None:
     plan = street.plan
     for _ in range(count):
         name = rng.choice(lookalikes.WALL)
-        at = wall_mount(plan, rng.choice(["left", "right"]), rng.uniform(plan.start_m, plan.end_m), rng.uniform(2.8, 6.5))
+        at = wall_mount(
+            plan,
+            rng.choice(["left", "right"]),
+            rng.uniform(plan.start_m, plan.end_m),
+            rng.uniform(2.8, 6.5),
+        )
         street.put(lookalikes.BUILDERS[name](rng), on_front(at))
 
 
-def raise_post(street: Street, rng: Random, station_m: float, left_m: float, *, lamp: bool) -> tuple[float, float]:
-    """Put up a post, with a lamp on top or with smaller things; returns its height and radius in metres."""
+def raise_post(
+    street: Street, rng: Random, station_m: float, left_m: float, *, lamp: bool
+) -> tuple[float, float]:
+    """Put up a post with a lamp or smaller things; returns height and radius in metres."""
     plan = street.plan
-    height, radius = (rng.uniform(6, 8.5), rng.uniform(0.06, 0.1)) if lamp else (rng.uniform(3.6, 5.5), rng.uniform(0.045, 0.07))
+    height, radius = (
+        (rng.uniform(6, 8.5), rng.uniform(0.06, 0.1))
+        if lamp
+        else (rng.uniform(3.6, 5.5), rng.uniform(0.045, 0.07))
+    )
     street.put(furniture.make_post(rng, height, radius), plan.course.frame_at(station_m, left_m))
     inward = -90 if left_m > 0 else 90
     if lamp:
-        street.put(lookalikes.BUILDERS["street_lamp"](rng), post_mount(plan, station_m, left_m, height - 0.15, radius * 0.5, inward))
+        street.put(
+            lookalikes.BUILDERS["street_lamp"](rng),
+            post_mount(plan, (station_m, left_m, height - 0.15), radius * 0.5, inward),
+        )
     for up in (rng.uniform(2.3, 3.0), rng.uniform(3.2, 4.4)):
         if rng.random() < 0.5:
-            name = rng.choice([name for name in lookalikes.POLE if name not in {"street_lamp", "insulator"}])
-            street.put(lookalikes.BUILDERS[name](rng), post_mount(plan, station_m, left_m, up, radius, rng.uniform(-180, 180)))
+            name = rng.choice(
+                [name for name in lookalikes.POLE if name not in {"street_lamp", "insulator"}]
+            )
+            street.put(
+                lookalikes.BUILDERS[name](rng),
+                post_mount(plan, (station_m, left_m, up), radius, rng.uniform(-180, 180)),
+            )
     return height, radius
 
 
@@ -201,7 +208,9 @@ def string_wires(plan: Plan, rng: Random, count: int) -> None:
     for _ in range(count):
         station, up = rng.uniform(plan.start_m, plan.end_m), rng.uniform(5.5, 8)
         start = plan.course.frame_at(station, plan.wall_left_m, up)[:3, 3]
-        end = plan.course.frame_at(station + rng.uniform(-6, 6), plan.wall_right_m, up + rng.uniform(-1, 1))[:3, 3]
+        end = plan.course.frame_at(
+            station + rng.uniform(-6, 6), plan.wall_right_m, up + rng.uniform(-1, 1)
+        )[:3, 3]
         studio.place_model(furniture.make_wire(start, end, rng.uniform(0.1, 0.5)), np.eye(4))
 
 
@@ -212,58 +221,42 @@ def random_street(rng: Random, plan: Plan, *, cameras: int) -> Street:
     line_with_fronts(plan, rng)
     park_cars(plan, rng, rng.uniform(0, 0.8))
     length = plan.end_m - plan.start_m
-    plant_trees(plan, rng, [rng.uniform(plan.start_m, plan.end_m) for _ in range(rng.choice([0, 2, 4, 6]))])
+    plant_trees(
+        plan, rng, [rng.uniform(plan.start_m, plan.end_m) for _ in range(rng.choice([0, 2, 4, 6]))]
+    )
     string_wires(plan, rng, rng.choice([0, 0, 2, 5]))
     hang_lookalikes(street, rng, round(length / rng.uniform(2.5, 6)))
     posts = []
     for station in np.arange(plan.start_m + rng.uniform(0, 8), plan.end_m, rng.uniform(8, 16)):
         left = rng.choice([plan.road_left_m + 0.5, plan.road_right_m - 0.5])
-        posts.append((float(station), left, *raise_post(street, rng, float(station), left, lamp=rng.random() < 0.6)))
+        posts.append(
+            (
+                float(station),
+                left,
+                *raise_post(street, rng, float(station), left, lamp=rng.random() < 0.6),
+            )
+        )
     for _ in range(rng.randint(0, 8)):
         left = rng.choice([plan.road_left_m + 0.35, plan.road_right_m - 0.35])
-        street.put(furniture.make_bollard(rng), plan.course.frame_at(rng.uniform(plan.start_m, plan.end_m), left))
+        street.put(
+            furniture.make_bollard(rng),
+            plan.course.frame_at(rng.uniform(plan.start_m, plan.end_m), left),
+        )
     for _ in range(cameras):
         kind = rng.choices(KINDS, (38, 25, 20, 17))[0]
         if posts and (kind == "alpr" or rng.random() < 0.4):
             station, left, height, radius = rng.choice(posts)
             up = rng.uniform(2.6, min(height - 0.4, 5.5))
-            street.put(build_camera(kind, rng, "pole"), post_mount(plan, station, left, up, radius, rng.uniform(-180, 180)))
+            street.put(
+                build_camera(kind, rng, "pole"),
+                post_mount(plan, (station, left, up), radius, rng.uniform(-180, 180)),
+            )
         else:
-            at = wall_mount(plan, rng.choice(["left", "right"]), rng.uniform(plan.start_m + 2, plan.end_m - 2), rng.uniform(2.6, 5.5))
+            at = wall_mount(
+                plan,
+                rng.choice(["left", "right"]),
+                rng.uniform(plan.start_m + 2, plan.end_m - 2),
+                rng.uniform(2.6, 5.5),
+            )
             street.put(build_camera(kind, rng, "wall"), on_front(at))
     return street
-
-
-def seen_box(head: Placed, eye: NDArray[np.float64], focal_px: float, width_px: int, height_px: int) -> tuple[list[float], float] | None:
-    """Return the box (x0, y0, x1, y1) of what is seen of a head and the share seen, or None.
-
-    eye is the camera's 4x4 pose. A vertex counts as seen when nothing but its own head lies before it.
-    """
-    spots = studio.project(head.points, eye, focal_px, width_px, height_px)
-    inside = (spots[:, 2] > 0.1) & (spots[:, 0] >= 0) & (spots[:, 0] < width_px) & (spots[:, 1] >= 0) & (spots[:, 1] < height_px)
-    if not inside.any():
-        return None
-    scene, graph = bpy.context.scene, bpy.context.evaluated_depsgraph_get()
-    step = max(1, len(head.points) // 500)
-    seen = []
-    origin = eye[:3, 3]
-    for k in range(0, len(head.points), step):
-        if inside[k]:
-            ray = head.points[k] - origin
-            reach = float(np.linalg.norm(ray))
-            hit, *_, thing, _ = scene.ray_cast(graph, origin.tolist(), (ray / reach).tolist(), distance=reach - 0.004)
-            if not hit or thing.name == head.thing.name:
-                seen.append(k)
-    if not seen:
-        return None
-    share = len(seen) / len(range(0, len(head.points), step))
-    # Where all is seen the box comes from every vertex, not from the sample.
-    chosen = spots[inside] if share > 0.97 else spots[seen]
-    low, high = chosen[:, :2].min(0), chosen[:, :2].max(0)
-    return [round(float(v), 1) for v in (*low, *high)], round(share, 3)
-
-
-def angle_between(origin: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, float]:
-    """Return (heading_deg, pitch_deg) from one point to another."""
-    d = target - origin
-    return math.degrees(math.atan2(d[1], d[0])), math.degrees(math.atan2(d[2], math.hypot(d[0], d[1])))

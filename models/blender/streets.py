@@ -1,4 +1,4 @@
-"""Render street pictures inside Blender: blender -b --factory-startup --python streets.py -- --help."""
+"""Render streets inside Blender: blender -b --factory-startup --python streets.py -- --help."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.blender import materials, studio
 from models.blender.course import Course
+from models.blender.plan import Plan
+from models.blender.sightings import angle_between, seen_box
 from models.blender.sky import street_light
-from models.blender.street import Plan, Street, angle_between, random_street, seen_box
+from models.blender.street import Street, random_street
 
 WIDTH_PX, HEIGHT_PX = 960, 640
 VIEWS_PER_STREET = 3
@@ -60,7 +62,13 @@ def choose_view(street: Street, rng: Random) -> tuple[np.ndarray, float]:
         hfov = rng.choice([66, 66, rng.uniform(40, 75)])
         focal = WIDTH_PX / 2 / math.tan(math.radians(hfov / 2))
         station = rng.uniform(-18, 28)
-        side = rng.choice([rng.uniform(plan.road_left_m, plan.wall_left_m - 0.6), rng.uniform(plan.wall_right_m + 0.6, plan.road_right_m), 0.0])
+        side = rng.choice(
+            [
+                rng.uniform(plan.road_left_m, plan.wall_left_m - 0.6),
+                rng.uniform(plan.wall_right_m + 0.6, plan.road_right_m),
+                0.0,
+            ]
+        )
         eye = plan.course.frame_at(station, side, rng.uniform(1.35, 1.75))[:3, 3]
         heading = plan.course.heading_at(station) + rng.choice([0, 180]) + rng.gauss(0, 25)
         pitch = rng.uniform(2, 22)
@@ -76,10 +84,24 @@ def choose_view(street: Street, rng: Random) -> tuple[np.ndarray, float]:
         toward = plan.course.heading_at(station) + rng.choice([0, 180]) + rng.gauss(0, 20)
         lift = min(centre[2] - eye[2], distance * 0.85)
         level = math.sqrt(distance**2 - lift**2)
-        eye = np.array([centre[0] - level * math.cos(math.radians(toward)), centre[1] - level * math.sin(math.radians(toward)), eye[2]])
+        eye = np.array(
+            [
+                centre[0] - level * math.cos(math.radians(toward)),
+                centre[1] - level * math.sin(math.radians(toward)),
+                eye[2],
+            ]
+        )
         heading, pitch = angle_between(eye, centre)
-        pose = studio.camera_pose(eye, heading + rng.gauss(0, hfov / 6), pitch * rng.uniform(0.35, 1.0) + rng.gauss(0, 3), rng.gauss(0, 1.5))
-        if any(label["visible"] > 0.5 and SMALLEST_PX < label["box"][2] - label["box"][0] < LARGEST_PX for label in labels(street, pose, focal)):
+        pose = studio.camera_pose(
+            eye,
+            heading + rng.gauss(0, hfov / 6),
+            pitch * rng.uniform(0.35, 1.0) + rng.gauss(0, 3),
+            rng.gauss(0, 1.5),
+        )
+        if any(
+            label["visible"] > 0.5 and SMALLEST_PX < label["box"][2] - label["box"][0] < LARGEST_PX
+            for label in labels(street, pose, focal)
+        ):
             break
     return pose, focal
 
@@ -94,7 +116,12 @@ def draw_one(street: Street, number: int, seed: int, folder: Path) -> dict[str, 
     eye.matrix_world = studio.Matrix(pose.tolist())
     name = f"streets/{number:05d}.png"
     studio.render_to(folder / name, WIDTH_PX, HEIGHT_PX)
-    return {"file": name, "width": WIDTH_PX, "height": HEIGHT_PX, "cameras": labels(street, pose, focal)}
+    return {
+        "file": name,
+        "width": WIDTH_PX,
+        "height": HEIGHT_PX,
+        "cameras": labels(street, pose, focal),
+    }
 
 
 def main() -> None:

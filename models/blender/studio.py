@@ -22,14 +22,21 @@ if TYPE_CHECKING:
 
 def clear_scene() -> None:
     """Remove every object with its data, and every picture."""
-    for blocks in (bpy.data.objects, bpy.data.meshes, bpy.data.lights, bpy.data.cameras, bpy.data.images, bpy.data.curves):
+    for blocks in (
+        bpy.data.objects,
+        bpy.data.meshes,
+        bpy.data.lights,
+        bpy.data.cameras,
+        bpy.data.images,
+        bpy.data.curves,
+    ):
         for block in list(blocks):
             if block.name != "Render Result":
                 blocks.remove(block)
 
 
 def make_object(name: str, parts: list[Part], matrix: NDArray[np.float64] | None = None) -> Any:
-    """Return one object of several parts, a material slot for each finish; matrix is 4x4 in metres."""
+    """Return one object of several parts, a slot for each finish; matrix is 4x4 in metres."""
     vertices = np.concatenate([part.mesh.vertices for part in parts])
     faces, slots, offset = [], [], 0
     mesh = bpy.data.meshes.new(name)
@@ -66,7 +73,7 @@ def place_model(model: Assembly, matrix: NDArray[np.float64]) -> list[Any]:
 
 
 def light_scene(around: Surroundings, *, show: bool = True) -> None:
-    """Light the scene by the surroundings and their sun; show makes the sky visible to the camera."""
+    """Light the scene by the surroundings and their sun; show lets the camera see the sky."""
     scene = bpy.context.scene
     height, width = around.radiance.shape[:2]
     image = bpy.data.images.new("around", width, height, float_buffer=True)
@@ -154,28 +161,47 @@ def add_camera(hfov_deg: float) -> Any:
     return eye
 
 
-def camera_pose(position: NDArray[np.float64], heading_deg: float, pitch_deg: float, roll_deg: float = 0.0) -> NDArray[np.float64]:
+def camera_pose(
+    position: NDArray[np.float64], heading_deg: float, pitch_deg: float, roll_deg: float = 0.0
+) -> NDArray[np.float64]:
     """Return the 4x4 pose of a camera; heading runs from +x to +y, pitch is up, metres."""
     h, p = math.radians(heading_deg), math.radians(pitch_deg)
     forward = np.array([math.cos(p) * math.cos(h), math.cos(p) * math.sin(h), math.sin(p)])
     right = np.array([math.sin(h), -math.cos(h), 0.0])
     above = np.cross(right, forward)
     r = math.radians(roll_deg)
-    right, above = right * math.cos(r) + above * math.sin(r), above * math.cos(r) - right * math.sin(r)
+    right, above = (
+        right * math.cos(r) + above * math.sin(r),
+        above * math.cos(r) - right * math.sin(r),
+    )
     pose = np.eye(4)
     pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, above, -forward, position
     return pose
 
 
-def project(points: NDArray[np.float64], pose: NDArray[np.float64], focal_px: float, width_px: int, height_px: int) -> NDArray[np.float64]:
+def project(
+    points: NDArray[np.float64],
+    pose: NDArray[np.float64],
+    focal_px: float,
+    width_px: int,
+    height_px: int,
+) -> NDArray[np.float64]:
     """Return pixels and depth (N, 3) of world points (N, 3): x right, y down, metres ahead."""
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     depth = -local[:, 2]
     safe = np.where(depth > 1e-3, depth, 1e-3)
-    return np.column_stack([width_px / 2 + focal_px * local[:, 0] / safe, height_px / 2 - focal_px * local[:, 1] / safe, depth])
+    return np.column_stack(
+        [
+            width_px / 2 + focal_px * local[:, 0] / safe,
+            height_px / 2 - focal_px * local[:, 1] / safe,
+            depth,
+        ]
+    )
 
 
-def render_to(path: Path, width_px: int, height_px: int, mode: str = "RGB", file_format: str = "PNG") -> None:
+def render_to(
+    path: Path, width_px: int, height_px: int, mode: str = "RGB", file_format: str = "PNG"
+) -> None:
     """Render the scene into a file, whole or not at all."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = width_px, height_px

@@ -1,4 +1,4 @@
-"""The demo walk's street inside Blender: blender -b --factory-startup --python walk_scene.py -- --help."""
+"""The demo walk's street: blender -b --factory-startup --python walk_scene.py -- --help."""
 
 from __future__ import annotations
 
@@ -17,22 +17,18 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.blender import furniture, lookalikes, studio
-from models.blender import shapes as sh
 from models.blender.assembly import LENS, Assembly
 from models.blender.cameras import build_camera
+from models.blender.plan import Plan, on_front, post_mount, wall_mount
+from models.blender.sightings import seen_box
 from models.blender.sky import street_light
 from models.blender.street import (
-    Plan,
     Street,
     hang_lookalikes,
     lay_ground,
     line_with_fronts,
-    on_front,
     park_cars,
-    post_mount,
-    seen_box,
     string_wires,
-    wall_mount,
 )
 from models.walk_path import COURSE
 
@@ -53,8 +49,13 @@ ON_WALLS = (
     ("bullet", "left", 62.0, 3.6),
     ("bullet", "right", 60.0, 3.3),
 )
-# kind, station in metres, height in metres, facing in degrees from the street's direction; all on the left kerb
-ON_POSTS = (("ptz", 22.0, 4.7, 190.0), ("bullet", 22.0, 3.9, 240.0), ("alpr", 41.0, 3.2, 200.0), ("alpr", 66.0, 3.0, 200.0))
+# kind, station and height in metres, facing in degrees from the street's direction; left kerb
+ON_POSTS = (
+    ("ptz", 22.0, 4.7, 190.0),
+    ("bullet", 22.0, 3.9, 240.0),
+    ("alpr", 41.0, 3.2, 200.0),
+    ("alpr", 66.0, 3.0, 200.0),
+)
 POST_LEFT_M = 3.25
 LEAST_SIZE_M = {"bullet": 0.33, "dome": 0.19, "ptz": 0.3, "alpr": 0.24}
 
@@ -68,12 +69,20 @@ def camera_that_looks_back(kind: str, number: int, mount: str, at: np.ndarray) -
         model = build_camera(kind, rng, mount)
         points = model.head_vertices(0)
         size = float(np.ptp(points, axis=0).max())
-        lens = [part.mesh.vertices.mean(0) for part in model.parts if part.head == 0 and part.finish == LENS]
+        lens = [
+            part.mesh.vertices.mean(0)
+            for part in model.parts
+            if part.head == 0 and part.finish == LENS
+        ]
         far = kind == "bullet" and mount == "wall" and ON_WALLS[number][1] == "left"
-        looks = np.mean(lens, axis=0) - (points.min(0) + points.max(0)) / 2 if lens else -along * 0.01
+        looks = (
+            np.mean(lens, axis=0) - (points.min(0) + points.max(0)) / 2 if lens else -along * 0.01
+        )
         turned = float(looks @ along) / (float(np.linalg.norm(looks)) + 1e-9)
-        # A bullet seen end on is small and one seen from behind is hard to tell, so neither is used.
-        good = kind in {"dome", "ptz"} or (-0.85 < turned < -0.3 if kind == "bullet" else turned < -0.5)
+        # A bullet seen end on is small and one seen from behind is hard to tell: neither is used.
+        good = kind in {"dome", "ptz"} or (
+            -0.85 < turned < -0.3 if kind == "bullet" else turned < -0.5
+        )
         if good and LEAST_SIZE_M[kind] + 0.1 * far <= size <= 0.6:
             break
     return model
@@ -90,7 +99,7 @@ def build() -> Street:
         at = on_front(wall_mount(PLAN, side, station, up))
         street.put(camera_that_looks_back(kind, number, "wall", at), at)
     for number, (kind, station, up, facing) in enumerate(ON_POSTS, len(ON_WALLS)):
-        at = post_mount(PLAN, station, POST_LEFT_M, up, 0.07, facing)
+        at = post_mount(PLAN, (station, POST_LEFT_M, up), 0.07, facing)
         street.put(camera_that_looks_back(kind, number, "pole", at), at)
     park_cars(PLAN, rng, 0.55)
     for station, left in ((6.0, 3.5), (53.0, 3.5), (72.0, -3.4), (80.0, 3.5)):
@@ -104,20 +113,37 @@ def build() -> Street:
 def raise_posts(street: Street, rng: Random) -> None:
     """Put up the posts that carry cameras, lamps, traffic lights and other look-alikes."""
     for station, height in ((22.0, 5.4), (41.0, 4.6), (66.0, 4.4)):
-        street.put(furniture.make_post(rng, height, 0.07), PLAN.course.frame_at(station, POST_LEFT_M))
+        street.put(
+            furniture.make_post(rng, height, 0.07), PLAN.course.frame_at(station, POST_LEFT_M)
+        )
     for station in (2.0, 16.0, 33.0, 48.0, 64.0, 80.0):
         left = POST_LEFT_M if rng.random() < 0.4 else PLAN.road_right_m - 0.3
         street.put(furniture.make_post(rng, 6.8, 0.08), PLAN.course.frame_at(station, left))
         inward = -90 if left > 0 else 90
-        street.put(lookalikes.BUILDERS["street_lamp"](rng), post_mount(PLAN, station, left, 6.7, 0.04, inward))
+        street.put(
+            lookalikes.BUILDERS["street_lamp"](rng),
+            post_mount(PLAN, (station, left, 6.7), 0.04, inward),
+        )
         name = rng.choice(["loudspeaker", "sign_plate", "flood_light", "junction_box"])
-        street.put(lookalikes.BUILDERS[name](rng), post_mount(PLAN, station, left, rng.uniform(3.2, 4.6), 0.08, rng.uniform(90, 270)))
-    for station, left in ((26.5, POST_LEFT_M), (26.5, PLAN.road_right_m - 0.35), (70.0, POST_LEFT_M)):
+        street.put(
+            lookalikes.BUILDERS[name](rng),
+            post_mount(PLAN, (station, left, rng.uniform(3.2, 4.6)), 0.08, rng.uniform(90, 270)),
+        )
+    for station, left in (
+        (26.5, POST_LEFT_M),
+        (26.5, PLAN.road_right_m - 0.35),
+        (70.0, POST_LEFT_M),
+    ):
         street.put(furniture.make_post(rng, 3.6, 0.06), PLAN.course.frame_at(station, left))
         # The mount's own light turns at random; this one faces the walker.
-        street.put(lookalikes.BUILDERS["traffic_light"](Random(5)), post_mount(PLAN, station, left, 3.0, 0.06, 180))
+        street.put(
+            lookalikes.BUILDERS["traffic_light"](Random(5)),
+            post_mount(PLAN, (station, left, 3.0), 0.06, 180),
+        )
     for station in range(-4, 80, 6):
-        street.put(furniture.make_bollard(rng), PLAN.course.frame_at(station, PLAN.road_right_m - 0.3))
+        street.put(
+            furniture.make_bollard(rng), PLAN.course.frame_at(station, PLAN.road_right_m - 0.3)
+        )
 
 
 def light() -> None:
@@ -135,7 +161,15 @@ def light() -> None:
 def poses_of(work: Path) -> list[np.ndarray]:
     """Return the lens poses (4x4) that the driver wrote."""
     poses = json.loads((work / "poses.json").read_text())
-    return [studio.camera_pose(np.array([p["x_m"], p["y_m"], p["z_m"]]), p["heading_deg"], p["pitch_deg"], p["roll_deg"]) for p in poses]
+    return [
+        studio.camera_pose(
+            np.array([p["x_m"], p["y_m"], p["z_m"]]),
+            p["heading_deg"],
+            p["pitch_deg"],
+            p["roll_deg"],
+        )
+        for p in poses
+    ]
 
 
 def survey(street: Street, work: Path) -> None:
@@ -143,14 +177,22 @@ def survey(street: Street, work: Path) -> None:
     cameras, frames = [], []
     for head in street.heads:
         centre = (head.points.min(0) + head.points.max(0)) / 2
-        cameras.append({"kind": head.kind} | {name: round(float(v), 3) for name, v in zip(("x_m", "y_m", "z_m"), centre, strict=True)})
+        cameras.append(
+            {"kind": head.kind}
+            | {
+                name: round(float(v), 3)
+                for name, v in zip(("x_m", "y_m", "z_m"), centre, strict=True)
+            }
+        )
     for pose in poses_of(work):
         sightings: list[dict[str, Any]] = []
         for number, head in enumerate(street.heads):
             seen = seen_box(head, pose, FOCAL_PX, WIDTH_PX, HEIGHT_PX)
             if seen is not None:
                 long_px = max(seen[0][2] - seen[0][0], seen[0][3] - seen[0][1])
-                sightings.append({"camera": number, "long_px": long_px, "visible": seen[1], "box": seen[0]})
+                sightings.append(
+                    {"camera": number, "long_px": long_px, "visible": seen[1], "box": seen[0]}
+                )
         frames.append(sightings)
     (work / "cameras.json").write_text(json.dumps(cameras))
     (work / "sightings.json").write_text(json.dumps(frames))

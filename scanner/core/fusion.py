@@ -31,7 +31,7 @@ from scanner.core.vicinity import (
 from scanner.core.wire import KIND_CODES, CameraEntry, Record
 from scanner.records import Covariance, Kind
 
-NEW_DENSITY: Final = 5e-5  # cameras not yet on the map per square metre, where one was just seen
+NEW_DENSITY: Final = 2e-4  # cameras not yet on the map per square metre, where one was just seen
 KIND_RIGHT: Final = 0.8  # how often the detector names the right kind
 BEAM: Final = 24  # assignments followed at once
 UNKNOWN_M2: Final = 1e6  # variance of a place of which nothing is known

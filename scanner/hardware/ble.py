@@ -7,10 +7,13 @@ out as in the GATT Specification Supplement: 16 flags, then the fields they anno
 
 import asyncio
 import importlib
+import struct
 import time
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, Final
+
+import msgspec
 
 from scanner.core.fixes import Fix, Lost
 from scanner.core.nmea import NmeaReader
@@ -65,6 +68,26 @@ def fix_from_location(data: bytes, at_ns: int) -> Fix | Lost | None:
     )
 
 
+class LocationReader:
+    """Values of Location and Speed -> fixes; their time has whole seconds.
+
+    Of several in one second the later ones are so much later as they came.
+    """
+
+    def __init__(self) -> None:
+        self._second: tuple[float, int] | None = None  # GNSS time, boot clock at its first value
+
+    def read(self, data: bytes, at_ns: int) -> Fix | Lost | None:
+        """The fix, its time refined; None as for ``fix_from_location``."""
+        news = fix_from_location(data, at_ns)
+        if not isinstance(news, Fix) or news.utc_s is None:
+            return news
+        if self._second is None or self._second[0] != news.utc_s:
+            self._second = news.utc_s, at_ns
+        later_s = min((at_ns - self._second[1]) / 1e9, 0.999)
+        return msgspec.structs.replace(news, utc_s=news.utc_s + later_s)
+
+
 def _unsigned(field: bytes | None) -> int | None:
     return None if field is None else int.from_bytes(field, "little")
 
@@ -73,8 +96,9 @@ def _utc_s(field: bytes | None) -> float | None:
     """Year, month, day, hour, minute, second; zeros where the receiver does not know."""
     if field is None:
         return None
+    year, month, day, hour, minute, second = struct.unpack("<H5B", field)
     try:
-        moment = datetime(int.from_bytes(field[:2], "little"), *field[2:], tzinfo=UTC)
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     return moment.timestamp()
@@ -139,13 +163,13 @@ class BlePositions(LivePositions):
 
     async def _subscribe(self, client: Any) -> None:
         """Nordic UART if the receiver has it: it tells more."""
-        reader = NmeaReader()
+        sentences, values = NmeaReader(), LocationReader()
 
         def on_text(_: Any, data: bytearray) -> None:
-            self._hand_over(reader.feed(bytes(data), boot_ns()))
+            self._hand_over(sentences.feed(bytes(data), boot_ns()))
 
         def on_location(_: Any, data: bytearray) -> None:
-            news = fix_from_location(bytes(data), boot_ns())
+            news = values.read(bytes(data), boot_ns())
             self._hand_over([] if news is None else [news])
 
         for uuid, taker in ((NORDIC_UART_TX, on_text), (LOCATION_AND_SPEED, on_location)):

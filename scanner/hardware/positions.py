@@ -28,7 +28,7 @@ def open_positions(source: str, sigma_m: float) -> LivePositions:
     url = urlsplit("gpsd://127.0.0.1" if source == "gpsd" else source)
     if url.scheme == "gpsd":
         return GpsdPositions(_gpsd_address(source, url), sigma_m=sigma_m)
-    if url.scheme == "serial" and url.path != "/" and not url.netloc:
+    if url.scheme == "serial" and len(url.path) > 1 and not url.netloc:
         return SerialPositions(Path(unquote(url.path)), baud=_baud(source, url), sigma_m=sigma_m)
     if url.scheme == "ble" and url.netloc and not url.path:
         return BlePositions(unquote(url.netloc), sigma_m=sigma_m)

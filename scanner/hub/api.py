@@ -7,7 +7,7 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,70 +86,83 @@ class MapReader:
             return body
 
 
-def make_app(
-    reader: MapReader,
-    feed: Feed,
-    health: Callable[[], Health],
-    *,
-    page: PageSettings,
-    truth: Path | None = None,
-) -> Starlette:
-    """The application; ``truth`` is a GeoJSON file that a demonstration shows beside the map."""
+class Api:
+    """The web side; ``truth`` is a GeoJSON file that a demonstration shows beside the map."""
 
-    async def cameras(request: Request) -> Response:
+    def __init__(
+        self,
+        reader: MapReader,
+        feed: Feed,
+        health: Callable[[], Health],
+        *,
+        page: PageSettings,
+        truth: Path | None = None,
+    ) -> None:
+        self._reader = reader
+        self._feed = feed
+        self._health = health
+        self._page = page
+        self._truth = truth
+
+    def app(self) -> Starlette:
+        """The application to serve."""
+        routes: list[BaseRoute] = [
+            Route("/", self._index),
+            Route("/api/cameras.geojson", self._cameras),
+            Route("/api/changes", self._changes),
+            Route("/api/status", self._status),
+            Route("/api/health", self._healthy),
+            Route("/api/page.json", self._settings),
+            Mount("/page", StaticFiles(directory=PAGE)),
+        ]
+        if self._truth:
+            routes.append(Route("/api/truth.geojson", self._true_cameras))
+        return Starlette(
+            routes=routes,
+            middleware=[
+                Middleware(_Headers, policy=content_policy(self._page.tiles)),
+                Middleware(GZipMiddleware),
+            ],
+            exception_handlers={StoreError: _unavailable},
+        )
+
+    async def _index(self, _request: Request) -> Response:
+        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def _cameras(self, request: Request) -> Response:
         try:
             box = parse_box(request.query_params.get("bbox"))
         except ValueError as e:
             return _json({"error": str(e)}, status=400)
-        version = await run_in_threadpool(reader.version)
+        version = await run_in_threadpool(self._reader.version)
         where = hashlib.blake2b(repr(box).encode(), digest_size=4).hexdigest()
         tag = f'W/"{version}-{where}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        body = await run_in_threadpool(reader.cameras, box)
+        body = await run_in_threadpool(self._reader.cameras, box)
         return Response(body, media_type="application/geo+json", headers=headers)
 
-    async def changes(_request: Request) -> Response:
-        version = await run_in_threadpool(reader.version)
+    async def _changes(self, _request: Request) -> Response:
+        version = await run_in_threadpool(self._reader.version)
         return StreamingResponse(
-            feed.events(msgspec.json.encode({"version": version})),
+            self._feed.events(msgspec.json.encode({"version": version})),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def status(_request: Request) -> Response:
-        return _json(await run_in_threadpool(health))
+    async def _status(self, _request: Request) -> Response:
+        return _json(await run_in_threadpool(self._health))
 
-    async def healthy(_request: Request) -> Response:
-        state = await run_in_threadpool(health)
+    async def _healthy(self, _request: Request) -> Response:
+        state = await run_in_threadpool(self._health)
         return _json({"ok": state.ok}, status=200 if state.ok else 503)
 
-    async def settings(_request: Request) -> Response:
-        return _json(page)
+    async def _settings(self, _request: Request) -> Response:
+        return _json(self._page)
 
-    async def index(_request: Request) -> Response:
-        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
-
-    routes = [
-        Route("/", index),
-        Route("/api/cameras.geojson", cameras),
-        Route("/api/changes", changes),
-        Route("/api/status", status),
-        Route("/api/health", healthy),
-        Route("/api/page.json", settings),
-        Mount("/page", StaticFiles(directory=PAGE)),
-    ]
-    if truth:
-        routes.append(Route("/api/truth.geojson", _file(truth)))
-    return Starlette(
-        routes=routes,
-        middleware=[
-            Middleware(_Headers, policy=content_policy(page.tiles)),
-            Middleware(GZipMiddleware),
-        ],
-        exception_handlers={StoreError: _unavailable},
-    )
+    async def _true_cameras(self, _request: Request) -> Response:
+        return FileResponse(str(self._truth), media_type="application/geo+json")
 
 
 def parse_box(text: str | None) -> Box | None:
@@ -198,13 +211,6 @@ class _Headers:
             await send(message)
 
         await self._app(scope, receive, with_headers)
-
-
-def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(_request: Request) -> Response:
-        return FileResponse(path, media_type="application/geo+json")
-
-    return answer
 
 
 def _json(value: object, *, status: int = 200) -> Response:

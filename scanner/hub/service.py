@@ -16,7 +16,7 @@ import uvicorn
 from scanner.config import Mqtt
 from scanner.core.wire import Topics
 from scanner.errors import ConfigError, StoreError
-from scanner.hub.api import Health, MapReader, PageSettings, make_app
+from scanner.hub.api import Api, Health, MapReader, PageSettings
 from scanner.hub.features import OPEN, Policy
 from scanner.hub.feed import Feed
 from scanner.hub.ingest import Ingest
@@ -89,7 +89,7 @@ class Hub:
 
     def _web_settings(self) -> uvicorn.Config:
         options = self._options
-        app = make_app(
+        api = Api(
             self._reader,
             self._feed,
             self.health,
@@ -101,7 +101,7 @@ class Hub:
             truth=options.truth,
         )
         return uvicorn.Config(
-            app,
+            api.app(),
             lifespan="off",
             ws="none",
             log_config=None,

@@ -4,8 +4,8 @@
 
 A walk straight past a camera at 1.4 m/s, 2 detections a second from 25 m on, with the errors of
 ``scanner.simulation``. The bound is the Bayesian one (Van Trees) for this very model: the inverse
-of the mean information at the truth, that of the priors included, plus the error that the whole GNSS
-track shares and that no single walk can know.
+of the mean information at the truth, priors included, plus the error that the whole GNSS track
+shares and that no single walk can know.
 """
 
 import argparse

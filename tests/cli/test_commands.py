@@ -142,7 +142,7 @@ def test_a_model_of_another_form_is_refused(tmp_path: Path) -> None:
     for model, words in (
         (tmp_path / "none.tflite", "no such file"),
         (tmp_path / "noise.tflite", "not a usable .tflite file"),
-        (golden, "is wanted"),
+        (golden, "not a square grid"),
     ):
         config.write_text(f'[detector]\nmodel = "{model}"\n')
         assert words in error_of(scanner("detect", picture, "--config", config), 69)
@@ -174,3 +174,26 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     reader.stdin.close()
     reader.wait()
     assert result.stderr == ""
+
+
+def test_bench_says_how_fast_this_machine_looks(tmp_path: Path) -> None:
+    plot = tmp_path / "b.svg"
+    result = scanner("bench", "--json", "--frames", 1, "--plot", plot)
+    assert result.returncode == 0, result.stderr
+    row = json.loads(result.stdout)
+    assert row["tiles_per_frame"] == 15
+    assert 0 < row["invoke_min_ms"] <= row["invoke_ms"]
+    assert 0 < row["invoke_share"] < 1
+    assert row["peak_memory_mb"] > 10
+    assert plot.read_text().startswith("<svg")
+    assert scanner("bench", "--frames", 1).stdout.count("\n") == 6
+
+
+@pytest.mark.parametrize("name", ["plot.html", "plot.png"])
+def test_replay_draws_the_walk(video: Path, track: Path, tmp_path: Path, name: str) -> None:
+    result = scanner("replay", video, "--track", track, "--plot", tmp_path / name)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / name).stat().st_size > 1000
+    assert "wanted" in error_of(
+        scanner("replay", video, "--track", track, "--plot", tmp_path / "plot.gif"), 2
+    )
