@@ -28,7 +28,7 @@ from scanner.records import Detection
 
 LOWEST = 0.05  # score from which detections count for the average precision
 THRESHOLD = 0.4
-THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+THRESHOLDS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 TILES, TILES_SEED = 400, 9002
 
 

@@ -20,10 +20,14 @@ from models.blender import lookalikes, materials, studio
 from models.blender import shapes as sh
 from models.blender.assembly import Assembly
 from models.blender.cameras import KINDS, build_camera, pole_piece
+from models.blender.imported import import_bullet, known_files
+from models.blender.sightings import Placed, seen_box
 from models.blender.sky import make_surroundings
 
 MARGIN_PX = 4
 FULL_PX = 8192
+CLEAR_SHARE = 0.6
+IMPORTED_SHARE = 0.28
 
 
 def build_subject(rng: Random) -> Assembly:
@@ -68,8 +72,8 @@ def build_subject(rng: Random) -> Assembly:
     return model
 
 
-def choose_view(rng: Random, model: Assembly) -> tuple[np.ndarray, float, float]:
-    """Return the camera's pose (4x4), a focal length and the wanted long side in pixels."""
+def choose_view(rng: Random, model: Assembly) -> tuple[np.ndarray, float]:
+    """Return a random pose of the camera (4x4) and its focal length in pixels."""
     points = model.vertices()
     centre = (points.min(0) + points.max(0)) / 2
     radius = float(np.linalg.norm(points - centre, axis=1).max())
@@ -78,58 +82,77 @@ def choose_view(rng: Random, model: Assembly) -> tuple[np.ndarray, float, float]
     elevation = rng.triangular(-8, 52, 18)
     distance = max(2.2 * radius, rng.uniform(2.0, 12.0))
     e, a = math.radians(elevation), math.radians(azimuth)
-    offset = (
-        np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), -math.sin(e)]) * distance
+    toward = np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), -math.sin(e)])
+    pose = studio.camera_pose(
+        centre + toward * distance, azimuth + 180, elevation, rng.gauss(0, 2.5)
     )
-    pose = studio.camera_pose(centre + offset, azimuth + 180, elevation, rng.gauss(0, 2.5))
-    return pose, 1.0, rng.uniform(96, 224)
-
-
-def frame(rng: Random, model: Assembly) -> tuple[Any, dict[str, float], list[list[float]]]:
-    """Set the camera to a tight crop.
-
-    Returns the camera, the crop in full-frame pixels and the boxes in the crop's pixels.
-    """
-    pose, _, long_px = choose_view(rng, model)
-    rough = studio.project(model.vertices(), pose, 1.0, 0, 0)[:, :2]
+    rough = studio.project(points, pose, 1.0, 0, 0)[:, :2]
+    long_px = rng.uniform(96, 224)
     focal = long_px / float((rough.max(0) - rough.min(0)).max())
     if model.heads:
         head = studio.project(model.head_vertices(0), pose, 1.0, 0, 0)[:, :2]
+        wanted = 40 / float((head.max(0) - head.min(0)).max())
         # A long pole must not leave the head a few pixels wide.
-        focal = max(
-            focal, min(320 / long_px * focal, 40 / float((head.max(0) - head.min(0)).max()))
-        )
+        focal = max(focal, min(320 / long_px * focal, wanted))
+    return pose, focal
+
+
+def clear_view(
+    rng: Random, model: Assembly, heads: list[Placed]
+) -> tuple[np.ndarray, float, list[list[float]]]:
+    """Return a view in which the mount hides little of each head, its focal length and boxes."""
+    bpy.context.view_layer.update()
+    pose, focal = choose_view(rng, model)
+    for _ in range(8):
+        seen = [seen_box(head, pose, focal, FULL_PX, FULL_PX) for head in heads]
+        if all(found is not None and found[1] > CLEAR_SHARE for found in seen):
+            break
+        pose, focal = choose_view(rng, model)
+    boxes = []
+    for head in heads:
+        spots = studio.project(head.points, pose, focal, FULL_PX, FULL_PX)[:, :2]
+        boxes.append([*spots.min(0).tolist(), *spots.max(0).tolist()])
+    return pose, focal, boxes
+
+
+def frame(model: Assembly, pose: np.ndarray, focal: float) -> np.ndarray:
+    """Set the camera and its crop; returns the crop's upper left corner in full-frame pixels."""
     spots = studio.project(model.vertices(), pose, focal, FULL_PX, FULL_PX)[:, :2]
-    low = np.floor(spots.min(0)) - MARGIN_PX
-    high = np.ceil(spots.max(0)) + MARGIN_PX
+    low, high = np.floor(spots.min(0)) - MARGIN_PX, np.ceil(spots.max(0)) + MARGIN_PX
     eye = studio.add_camera(60)
     eye.data.lens = focal / FULL_PX * 36.0
     eye.data.clip_start = 0.05
     eye.matrix_world = studio.Matrix(pose.tolist())
-    boxes = []
-    for number in range(len(model.heads)):
-        head = studio.project(model.head_vertices(number), pose, focal, FULL_PX, FULL_PX)[:, :2]
-        boxes.append([round(float(v), 1) for v in (*(head.min(0) - low), *(head.max(0) - low))])
-    crop = {"x0": low[0], "y0": low[1], "x1": high[0], "y1": high[1]}
-    return eye, crop, boxes
+    render = bpy.context.scene.render
+    render.use_border = render.use_crop_to_border = True
+    render.border_min_x, render.border_max_x = low[0] / FULL_PX, high[0] / FULL_PX
+    render.border_min_y, render.border_max_y = 1 - high[1] / FULL_PX, 1 - low[1] / FULL_PX
+    return np.asarray(low)
 
 
-def draw_one(number: int, seed: int, folder: Path) -> dict[str, Any]:
+def draw_one(number: int, args: argparse.Namespace) -> dict[str, Any]:
     """Render picture number and return its index line."""
-    rng = Random(f"cutout:{seed}:{number}")
+    rng = Random(f"cutout:{args.seed}:{number}")
     studio.clear_scene()
     materials.forget()
     model = build_subject(rng)
-    studio.place_model(model, np.eye(4))
+    files = known_files(args.glb) if args.glb is not None else []
+    if files and model.heads == ["bullet"] and rng.random() < IMPORTED_SHARE:
+        model, heads = import_bullet(rng, files)
+    else:
+        things = studio.place_model(model, np.eye(4))
+        heads = [
+            Placed(kind, things[k], model.head_vertices(k)) for k, kind in enumerate(model.heads)
+        ]
     studio.light_scene(make_surroundings(rng), show=False)
-    _, crop, boxes = frame(rng, model)
-    render = bpy.context.scene.render
-    render.use_border = render.use_crop_to_border = True
-    render.border_min_x, render.border_max_x = crop["x0"] / FULL_PX, crop["x1"] / FULL_PX
-    render.border_min_y, render.border_max_y = 1 - crop["y1"] / FULL_PX, 1 - crop["y0"] / FULL_PX
+    pose, focal, boxes = clear_view(rng, model, heads)
+    x0, y0 = frame(model, pose, focal)
     name = f"cutouts/{number:05d}.png"
-    studio.render_to(folder / name, FULL_PX, FULL_PX, "RGBA")
-    cameras = [{"kind": kind, "box": box} for kind, box in zip(model.heads, boxes, strict=True)]
+    studio.render_to(args.out / name, FULL_PX, FULL_PX, "RGBA")
+    cameras = [
+        {"kind": head.kind, "box": [round(v, 1) for v in (a - x0, b - y0, c - x0, d - y0)]}
+        for head, (a, b, c, d) in zip(heads, boxes, strict=True)
+    ]
     return {"file": name, "name": model.name, "cameras": cameras}
 
 
@@ -140,11 +163,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--numbers", type=Path, required=True, help="a file with picture numbers")
     parser.add_argument("--index", type=Path, required=True, help="the index file to append to")
+    parser.add_argument("--glb", type=Path, help="a folder with .glb models of bullet cameras")
     parser.add_argument("--samples", type=int, default=28)
     args = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
     studio.set_cycles(args.samples, threads=1)
     for number in json.loads(args.numbers.read_text()):
-        line = draw_one(number, args.seed, args.out)
+        line = draw_one(number, args)
         with args.index.open("a") as index:
             index.write(json.dumps(line) + "\n")
 

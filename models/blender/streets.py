@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--numbers", type=Path, required=True, help="a file with picture numbers")
     parser.add_argument("--index", type=Path, required=True, help="the index file to append to")
-    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--samples", type=int, default=3)
     args = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
     studio.set_cycles(args.samples, threads=1)
     bpy.context.scene.render.use_persistent_data = True

@@ -113,11 +113,13 @@ class BlePositions(LivePositions):
     def __init__(self, receiver: str, *, sigma_m: float = 4.0) -> None:
         try:
             self._bleak: ModuleType = importlib.import_module("bleak")
+            dbus = importlib.import_module("dbus_fast.errors")
         except ModuleNotFoundError as e:
             raise DeviceError(
                 "Bluetooth receivers need bleak", hint="pip install 'cctv-scanner[pi]'"
             ) from e
         super().__init__(f"Bluetooth receiver {receiver}", sigma_m=sigma_m)
+        self._lost = (self._bleak.BleakError, dbus.DBusFastError, EOFError)
         self._receiver = receiver
         self._heard_s = 0.0
         self._start()
@@ -130,7 +132,7 @@ class BlePositions(LivePositions):
     def _listen(self) -> None:
         try:
             self._loop.run(self._session())
-        except (self._bleak.BleakError, EOFError) as e:
+        except self._lost as e:
             raise ConnectionError(str(e) or "lost") from e
 
     async def _session(self) -> None:

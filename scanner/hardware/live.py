@@ -11,6 +11,7 @@ from scanner.records import Position
 FIRST_PAUSE_S: Final = 0.25  # before listening again; doubles up to the longest
 LONGEST_PAUSE_S: Final = 5.0
 POLL_S: Final = 0.25  # how soon a closed source notices
+CLOSE_S: Final = 10.0  # looking up a host's name cannot be cut short
 SILENCE_S: Final = 20.0  # a receiver tells something every second, also without a fix
 GNSS_FROM_S: Final = 1_767_225_600.0  # 2026-01-01: receivers that say less do not know the date
 
@@ -48,8 +49,7 @@ class LivePositions(ABC):
     def close(self) -> None:
         """Stop listening; may be called twice."""
         self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join(CLOSE_S)
 
     @abstractmethod
     def _listen(self) -> None:
@@ -69,6 +69,14 @@ class LivePositions(ABC):
         self._state = "heard"
 
     def _run(self) -> None:
+        try:
+            self._keep_listening()
+        finally:
+            self._state = (
+                "closed" if self._closed.is_set() else "stopped by an error of the scanner"
+            )
+
+    def _keep_listening(self) -> None:
         pause_s = FIRST_PAUSE_S
         while not self._closed.is_set():
             self._heard = False

@@ -80,11 +80,3 @@ def test_a_source_is_opened_by_its_scheme(
     assert positions.state.startswith(named)
     assert positions.position_at(boot_ns()) is None
     positions.close()
-
-
-def test_no_adapter_reads_the_wall_clock() -> None:
-    """The system's clock starts in 1970 on a Pi and jumps when a network appears."""
-    folder = Path(open_positions.__code__.co_filename).parent
-    for name in ("live.py", "gpsd.py", "nmea.py", "ble.py", "positions.py"):
-        text = (folder / name).read_text()
-        assert not any(clock in text for clock in ("time.time", ".now(", "utcnow", "today("))

@@ -41,6 +41,38 @@ def test_a_mistake_is_named_with_file_and_key(text: str, words: list[str]) -> No
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "fine"),
+    [
+        ("gpsd", True),
+        ("track", True),
+        ("gpsd://pi.local", True),
+        ("gpsd://192.168.1.4:2947", True),
+        ("gpsd://[::1]:2947", True),
+        ("gpsd:///run/gpsd/json.sock", True),
+        ("serial:///dev/ttyACM0", True),
+        ("serial:///dev/serial/by-id/usb-u-blox?baud=115200", True),
+        ("ble://C8:8E:81:FD:9B:CA", True),
+        ("ble://Walker%20GNSS", True),
+        ("", False),
+        ("gps", False),
+        ("gpsd://", False),
+        ("gpsd:///", False),
+        ("serial://ttyACM0", False),
+        ("serial:///dev/ttyACM0?parity=odd", False),
+        ("ble://", False),
+        ("ble://Walker GNSS", False),
+    ],
+)
+def test_sources_of_positions(source: str, fine: bool) -> None:  # noqa: FBT001
+    text = f'[position]\nsource = "{source}"\n'
+    if fine:
+        assert config.parse(text, "scanner.toml").position.source == source
+        return
+    with pytest.raises(ConfigError, match=r"position\.source"):
+        config.parse(text, "scanner.toml")
+
+
 def test_init_writes_a_file_that_check_accepts(tmp_path: Path) -> None:
     path = tmp_path / "etc" / "scanner.toml"
     assert scanner("config", "init", path).returncode == 0

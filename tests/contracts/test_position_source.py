@@ -167,9 +167,10 @@ def test_error_and_course_come_along(case: Case) -> None:
     assert 0 < position.course_sigma_deg < 20
 
 
-@pytest.mark.parametrize("hours", [-1, 1, 1000])
-def test_there_is_none_outside_the_walk(case: Case, hours: int) -> None:
-    assert case.source.position_at(case.moment() + hours * 3_600_000_000_000) is None
+def test_there_is_none_outside_the_walk(case: Case) -> None:
+    now_ns = case.moment()
+    for hours in (-1, 1, 1000):
+        assert case.source.position_at(now_ns + hours * 3_600_000_000_000) is None
 
 
 def test_closing_twice_is_no_error(case: Case) -> None:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.core.nmea import fields_of, fixes_from_nmea, utc_from_nmea
+from scanner.core.fixes import Fix, Lost
+from scanner.core.nmea import NmeaReader, fields_of, fixes_from_nmea, utc_from_nmea
 from scanner.errors import WireError
 from tests.helpers.media import nmea
 
@@ -55,3 +56,70 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 def test_damaged_sentences(line: str) -> None:
     with pytest.raises(WireError):
         fields_of(line)
+
+
+def sentences(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def test_a_fix_is_told_at_once_and_again_when_more_is_known() -> None:
+    reader = NmeaReader()
+    first, second, third = (reader.feed(sentences(line), 7) for line in (RMC, GGA, GST))
+    assert [f.sigma_m for f in (*first, *second, *third)] == [None, pytest.approx(2.7), 2.0]
+    assert {(f.utc_s, f.at_ns) for f in (*first, *second, *third)} == {(1_780_304_400.5, 7)}
+
+
+@pytest.mark.parametrize(("later", "sigma_m"), [("01.50", 2.0), ("10.50", None)])
+def test_an_error_stands_for_the_next_epochs_but_not_for_long(
+    later: str, sigma_m: float | None
+) -> None:
+    body = f"GNRMC,0900{later},A,5545.1200,N,03737.0500,E,2.72,45.0,010626,,,A"
+    reader = NmeaReader()
+    reader.feed(sentences(RMC, GGA, GST), 0)
+    (fix,) = reader.feed(sentences(nmea(body)), 1)
+    assert isinstance(fix, Fix)
+    assert fix.sigma_m == sigma_m
+
+
+@given(st.lists(st.integers(1, 40), max_size=12))
+def test_pieces_make_what_the_whole_makes(sizes: list[int]) -> None:
+    data = sentences(GGA, GST, RMC, "noise", RMC.replace("45.0", "46.0"), GST)
+    whole, reader, pieces, rest = NmeaReader().feed(data, 0), NmeaReader(), [], data
+    for size in sizes:
+        pieces += reader.feed(rest[:size], 0)
+        rest = rest[size:]
+    assert pieces + reader.feed(rest, 0) == whole
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "GNRMC,090000.50,V,5545.1200,N,03737.0500,E,2.72,45.0,010626,,,N",
+        "GNRMC,090000.50,A,5545.1200,N,03737.0500,E,2.72,45.0,010626,,,E",
+        "GNRMC,090000.50,A,5545.1200,N,03737.0500,E,2.72,45.0,010626,,,S",
+        "GNGGA,090000.50,5545.1200,N,03737.0500,E,0,00,,150.0,M,14.0,M,,",
+        "GNGGA,090000.50,5545.1200,N,03737.0500,E,6,00,,150.0,M,14.0,M,,",
+    ],
+)
+def test_dead_reckoning_and_simulation_are_no_fix(body: str) -> None:
+    assert NmeaReader().feed(sentences(nmea(body)), 3) == [Lost(at_ns=3)]
+
+
+def test_a_fix_that_its_quality_denies_is_taken_back_and_not_told_again() -> None:
+    lost = nmea("GNGGA,090000.50,5545.1200,N,03737.0500,E,0,00,,,M,,M,,")
+    news = NmeaReader().feed(sentences(RMC, lost, RMC), 0)
+    assert news[1:] == [Lost(utc_s=1_780_304_400.5), Lost()]
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reader_or_spoil_what_follows(noise: bytes) -> None:
+    reader = NmeaReader()
+    assert reader.feed(noise, 0) == []
+    assert len(reader.feed(b"\n" + sentences(RMC), 0)) == 1
+
+
+def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
+    reader = NmeaReader()
+    for _ in range(100):
+        reader.feed(b"x" * 1000, 0)
+    assert len(reader._rest) <= 4096

@@ -26,8 +26,16 @@ class Gpsd:
     gpsd takes its sockets from systemd: the first is for control, all others speak JSON.
     """
 
-    def __init__(self, tty: Path, folder: Path, *, unix: bool = False) -> None:
-        self._log = folder / "gpsd.log"
+    def __init__(
+        self,
+        tty: Path,
+        folder: Path,
+        *,
+        unix: bool = False,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self._env = env
+        self.log = folder / "gpsd.log"
         self.port = free_port()
         self.json = folder / "json.sock"
         gpsd = [program("gpsd", "gpsd"), "-N", "-n", "-b"]
@@ -47,12 +55,12 @@ class Gpsd:
 
     def start(self) -> None:
         """Start and wait until it listens."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._env)
         deadline = time.monotonic() + 30
         while not (self.json.exists() if self._unix else self._answers()):
-            assert self._process.poll() is None, self._log.read_text()
-            assert time.monotonic() < deadline, self._log.read_text()
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
 
     def _answers(self) -> bool:

@@ -7,8 +7,8 @@ import math
 import struct
 from datetime import datetime
 from functools import reduce
-from pathlib import Path
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
