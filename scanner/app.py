@@ -18,7 +18,7 @@ from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError, DeviceError
 from scanner.hardware.tflite import TfliteDetector, shipped_model
 from scanner.looking import Watcher
-from scanner.network.mqtt import MqttPublisher
+from scanner.network.session import MqttPublisher
 from scanner.pipeline import Counts, Finder, Sealer, watch
 from scanner.ports import Panel, RecordStore
 from scanner.relay import drain, keep_sending

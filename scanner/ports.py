@@ -4,13 +4,18 @@ Every port has a real adapter and a shipped stand-in; ``tests/contracts`` holds 
 promises written here.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from scanner.frame import Frame, Pixels
-from scanner.records import Detection, Position
+if TYPE_CHECKING:
+    # Not at run time: the relay and the hub use this file and never load what pixels need.
+    from collections.abc import Iterator, Sequence
+
+    from scanner.frame import Frame, Pixels
+    from scanner.records import Detection, Position
 
 
 class FrameSource(Protocol):

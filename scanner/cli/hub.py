@@ -7,19 +7,24 @@ import os
 import signal
 import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from scanner import config
 from scanner.app import mqtt_password
 from scanner.cli import add_config_option, config_of
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
-from scanner.hub import broker, export, keys, mapping
+from scanner.hub import broker, export, keys, mapping, simulate
 from scanner.hub.features import OPEN
+from scanner.hub.ingest import SIGMA_MAX_M, Ingest
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
 from scanner.sealing import key_to_text
+from scanner.simulation import Errors
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,6 +42,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser("keys", help="print the public key that records are sealed to")
     command.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
     command.set_defaults(run=_keys)
+
+    _add_simulate(commands)
 
     command = commands.add_parser("rebuild", help="make the cameras again from all records")
     _add_places(command)
@@ -60,6 +67,16 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument("--truth", type=Path, help="GeoJSON of the true cameras, to compare with")
     add_config_option(serve)
     serve.set_defaults(run=_serve)
+
+
+def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("simulate", help="simulated volunteers walk past given cameras")
+    _add_places(command)
+    command.add_argument("--cameras", type=Path, required=True, metavar="FILE", help="GeoJSON")
+    command.add_argument("--passes", type=int, default=3, help="walks past each camera (3)")
+    command.add_argument("--gnss-sigma-m", type=float, default=4.0, metavar="M")
+    command.add_argument("--seed", type=int, default=1)
+    command.set_defaults(run=_simulate)
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +162,27 @@ def _export(args: argparse.Namespace) -> int:
 
 def _keys(args: argparse.Namespace) -> int:
     print(key_to_text(keys.load_or_create(args.data).public_key))
+    return 0
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    if args.passes < 1 or not 0 < args.gnss_sigma_m <= SIGMA_MAX_M / 2:
+        raise UsageError("--passes of 1 or more and --gnss-sigma-m of 0 to 25 are wanted")
+    rng = np.random.default_rng(args.seed)
+    town = simulate.read_town(args.cameras, rng)
+    plan = simulate.Simulation(passes=args.passes, errors=Errors(gnss_m=args.gnss_sigma_m))
+    key = keys.load_or_create(args.data)
+    with contextlib.closing(Store(database(args))) as store:
+        intake = Ingest(store, key, time.time)
+        received = simulate.simulate(town, plan, intake, key.public_key, rng=rng, now_s=time.time())
+        name = partial(keys.camera_id, keys.naming_key(key))
+        while mapping.fuse_waiting(store, name):
+            pass
+        cameras = len(store.cameras())
+    print(
+        f"{len(town)} cameras, {args.passes} passes: {received.added} records, "
+        f"{received.quarantined} quarantined, {cameras} cameras on the map"
+    )
     return 0
 
 

@@ -21,7 +21,7 @@ MAX_GAP_S: Final = 5.0  # between two fixes; a longer hole gives no position
 MAX_AHEAD_S: Final = 1.5  # past the newest fix of a live receiver
 MAX_SPEED_MPS: Final = 60.0  # a step faster than this is a jump of the receiver
 MAX_STEP_S: Final = 2.0  # by which GNSS time and arrival may disagree from fix to fix
-SAME_EPOCH_S: Final = 0.03  # fixes closer than this tell of one measurement; receivers do 25 Hz
+SAME_EPOCH_S: Final = 0.03  # fixes closer than this are of one measurement; receivers do 25 Hz
 COURSE_BASE_S: Final = 6.0  # without Doppler, course is taken over so long a stretch
 COURSE_NOISE_M: Final = 0.5  # of the difference between two fixes some seconds apart
 DOPPLER_NOISE_MPS: Final = 0.07  # data sheets promise 0.05 m/s for half of all fixes
@@ -71,7 +71,7 @@ class FixRing:
         self._keep = keep
         self._ahead_s = ahead_s
         self._utc_from_s = utc_from_s
-        self._fixes: list[Fix] = []  # times rise by at least SAME_EPOCH_S
+        self._fixes: list[Fix] = []  # their times rise
         self._delays: deque[int] = deque(maxlen=DELAYS_KEPT)  # arrival - GNSS time, newest last
         self._aside: list[Fix] = []  # do not fit the track, but may be right
         self._lost = False
@@ -81,7 +81,7 @@ class FixRing:
 
     @property
     def newest(self) -> Fix | None:
-        """The last fix taken, on the boot clock."""
+        """The last fix taken."""
         return self._fixes[-1] if self._fixes else None
 
     def add(self, fix: Fix | Lost) -> None:
@@ -293,9 +293,9 @@ def _is_jump(a: Fix, b: Fix) -> bool:
 
 def _agree(a: Fix, b: Fix) -> bool:
     """Whether two fixes set aside, one after the other, could be of one walk."""
-    way_m = distance_m(a.lat_deg, a.lon_deg, b.lat_deg, b.lon_deg)
     if a.utc_s is None or b.utc_s is None:
-        return way_m <= MAX_SPEED_MPS * (b.at_ns - a.at_ns) / NS
+        return not _is_jump(a, b)
     if abs(_delay_ns(b) - _delay_ns(a)) > MAX_STEP_S * NS or b.utc_s < a.utc_s:
         return False
+    way_m = distance_m(a.lat_deg, a.lon_deg, b.lat_deg, b.lon_deg)
     return way_m <= MAX_SPEED_MPS * max(b.utc_s - a.utc_s, SAME_EPOCH_S)

@@ -7,7 +7,7 @@ from scanner.core.wire import Cell, Stats, Topics, encode_json
 from scanner.hub.features import Policy, change, feature, month, publishable
 from scanner.hub.mapping import Delta
 from scanner.hub.store import Store
-from scanner.network.mqtt import Message
+from scanner.network.session import Message
 
 Send = Callable[[Sequence[Message]], None]
 

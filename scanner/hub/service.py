@@ -24,7 +24,7 @@ from scanner.hub.keys import camera_id, load_or_create, naming_key
 from scanner.hub.publishing import MapPublisher
 from scanner.hub.store import Store
 from scanner.hub.worker import Worker
-from scanner.network.mqtt import MqttSession
+from scanner.network.session import MqttSession
 
 CLIENT_ID: Final = "cctv-hub"
 DATABASE: Final = "hub.sqlite3"

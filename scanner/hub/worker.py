@@ -16,7 +16,7 @@ from scanner.hub.ingest import Ingest
 from scanner.hub.mapping import Delta, fuse_waiting
 from scanner.hub.publishing import MapPublisher
 from scanner.hub.store import Store
-from scanner.network.mqtt import Incoming
+from scanner.network.session import Incoming
 
 BATCH: Final = 500  # messages kept in one transaction
 IDLE_S: Final = 0.25

@@ -14,7 +14,7 @@ import pytest
 from scanner.config import Mqtt
 from scanner.errors import BrokerError
 from scanner.hub import broker
-from scanner.network.link import NEW, Link, Message
+from scanner.network.mqtt import NEW, Link, Message
 from tests.helpers.waiting import until
 
 ROOT = "cctv/v1"

@@ -5,23 +5,24 @@ libfaketime shows a real scanner process, and a real gpsd, a wall clock that the
 
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
 
 from scanner.hardware.positions import open_positions
 from tests.helpers.gpsd import Gpsd
-from tests.helpers.receiver import LAT, DEGREE_M, SPEED_MPS, Port, Receiver, now_position
+from tests.helpers.receiver import DEGREE_M, LAT, SPEED_MPS, Port, Receiver, now_position
 
 WATCH = """
-import json, sys, time
+import json, sys, threading, time
 from scanner.hardware.live import boot_ns
 from scanner.hardware.positions import open_positions
 source = open_positions(sys.argv[1], 4.0)
 while sys.stdin.readline():
     deadline = time.monotonic() + 40
     while (position := source.position_at(boot_ns())) is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+        threading.Event().wait(0.02)  # time.sleep never ends under libfaketime
     told = position and [position.at_ns, position.lat_deg, position.utc_s]
     print(json.dumps([time.time(), told]), flush=True)
 source.close()
@@ -52,38 +53,44 @@ def test_the_wall_clock_may_do_what_it_likes(tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("@1970-01-01 00:00:00\n")
     with Port(tmp_path / "gnss") as port, Receiver(port.write) as receiver:
-        watcher = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", WATCH, f"serial://{port.path}"],
             env=fake_clock(clock),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-        )
-        last_ns = 0
-        for moment, year in WALL.items():
-            clock.write_text(f"@{moment}\n")
-            assert watcher.stdin
-            assert watcher.stdout
-            watcher.stdin.write("\n")
-            watcher.stdin.flush()
-            wall_s, told = json.loads(watcher.stdout.readline())
-            assert abs(1970 + wall_s / 31_556_952 - year) < 1  # it does see that clock
-            at_ns, lat_deg, utc_s = told
-            assert at_ns > last_ns
-            assert abs(lat_deg - receiver.lat_deg(at_ns)) * DEGREE_M < 2
-            assert abs(utc_s - receiver.utc_s(at_ns)) < 1
-            last_ns = at_ns
-        watcher.communicate(timeout=30)
+        ) as watcher:
+            last_ns = 0
+            for moment, year in WALL.items():
+                clock.write_text(f"@{moment}\n")
+                wall_s, told = ask(watcher)
+                assert abs(1970 + wall_s / 31_556_952 - year) < 1  # it does see that clock
+                at_ns, lat_deg, utc_s = told
+                assert at_ns > last_ns
+                assert abs(lat_deg - receiver.lat_deg(at_ns)) * DEGREE_M < 2
+                assert abs(utc_s - receiver.utc_s(at_ns)) < 1
+                last_ns = at_ns
+            watcher.communicate(timeout=30)
         assert watcher.returncode == 0
 
 
+def ask(watcher: "subprocess.Popen[str]") -> tuple[float, tuple[int, float, float]]:
+    """What the process says of now: its wall clock, and boot time, latitude, GNSS time."""
+    assert watcher.stdin
+    assert watcher.stdout
+    watcher.stdin.write("\n")
+    watcher.stdin.flush()
+    if not select.select([watcher.stdout], [], [], 60)[0]:
+        watcher.kill()
+    return json.loads(watcher.stdout.readline())
+
+
 def test_a_gpsd_in_1970_tells_the_same(tmp_path: Path) -> None:
-    clock = tmp_path / "clock"
-    clock.write_text("@1970-01-01 00:00:10\n")
+    env = {**fake_clock(tmp_path), "FAKETIME": "@1970-01-01 00:00:10"}  # gpsd may not read files
     with (
         Port(tmp_path / "gnss") as port,
         Receiver(port.write) as receiver,
-        Gpsd(port.path, tmp_path, env=fake_clock(clock)) as gpsd,
+        Gpsd(port.path, tmp_path, env=env) as gpsd,
     ):
         source = open_positions(gpsd.source, 4.0)
         position = now_position(source)

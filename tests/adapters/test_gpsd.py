@@ -126,11 +126,14 @@ def test_with_gst_of_a_real_gpsd_the_error_is_that_of_the_receiver(tmp_path: Pat
 
 
 def test_without_gst_the_error_is_gpsds_own(tmp_path: Path) -> None:
-    with Port(tmp_path / "gnss") as port, Receiver(port.write, gst=False):
-        with Gpsd(port.path, tmp_path) as gpsd:
-            source = GpsdPositions(("127.0.0.1", gpsd.port))
-            assert now_position(source).sigma_m >= 3
-            source.close()
+    with (
+        Port(tmp_path / "gnss") as port,
+        Receiver(port.write, gst=False),
+        Gpsd(port.path, tmp_path) as gpsd,
+    ):
+        source = GpsdPositions(("127.0.0.1", gpsd.port))
+        assert now_position(source).sigma_m >= 3
+        source.close()
 
 
 def test_gpsfake_replays_a_walk(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from scanner.config import Mqtt
 from scanner.errors import BrokerError, ConfigError
 from scanner.hub.broker import IotCore, free_port
-from scanner.network.mqtt import Incoming, Message, MqttPublisher, MqttSession
+from scanner.network.session import Incoming, Message, MqttPublisher, MqttSession
 from tests.helpers.broker import PLAIN, Mosquitto
 from tests.helpers.waiting import until
 
@@ -203,12 +203,15 @@ def test_more_messages_than_fit_on_the_way_at_once_all_arrive(broker: Mosquitto)
 
 
 def test_everyone_is_told_whether_the_hub_is_there(broker: Mosquitto) -> None:
+    def heard() -> list[bytes]:
+        return [payload for name, payload in watcher.statuses if name == "hub"]
+
     with Listener(broker.settings, client_id="watcher") as watcher:
         with Listener(broker.settings, client_id="hub"):
-            until(lambda: ("hub", b"online") in watcher.statuses)
-        until(lambda: ("hub", b"offline") in watcher.statuses)
+            until(lambda: heard() == [b"online"])
+        until(lambda: heard() == [b"online", b"offline"])
         hub = Listener(broker.settings, client_id="hub").start()
-        until(lambda: watcher.statuses.count(("hub", b"online")) == 2)
+        until(lambda: heard() == [b"online", b"offline", b"online"])
         broken = hub.session._link
         assert broken
         peer = broken._client.socket()
@@ -216,9 +219,9 @@ def test_everyone_is_told_whether_the_hub_is_there(broker: Mosquitto) -> None:
         # It dies: the line breaks without a farewell, and nobody takes it up again.
         hub.session._stopping.set()
         peer.shutdown(2)
-        until(lambda: watcher.statuses.count(("hub", b"offline")) == 2)
+        until(lambda: heard() == [b"online", b"offline", b"online", b"offline"])
         with Listener(broker.settings, client_id="hub"):
-            until(lambda: watcher.statuses.count(("hub", b"online")) == 3)
+            until(lambda: heard()[4:] == [b"online"])
 
 
 def test_stopping_is_quick_even_without_a_broker() -> None:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from scanner.hardware.tflite import TfliteDetector
-from scanner.network.mqtt import MqttPublisher
+from scanner.network.session import MqttPublisher
 from scanner.replay import standins
 from scanner.replay.frames import FolderFrames, VideoFrames
 from scanner.replay.tracks import RecordedTrack

@@ -9,7 +9,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from scanner.errors import BrokerError
-from scanner.network.mqtt import MqttPublisher
+from scanner.network.session import MqttPublisher
 from scanner.ports import Publisher
 from scanner.replay.standins import RecordingPublisher
 from tests.helpers.broker import Mosquitto

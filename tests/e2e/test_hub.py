@@ -24,8 +24,8 @@ from scanner.hub import broker as brokers
 from scanner.hub import keys, review
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
-from scanner.network.link import NEW, Incoming, Link, open_link
-from scanner.network.mqtt import MqttPublisher
+from scanner.network.mqtt import NEW, Incoming, Link, open_link
+from scanner.network.session import MqttPublisher
 from scanner.records import Kind
 from scanner.sealing import seal
 from tests.helpers.broker import Mosquitto

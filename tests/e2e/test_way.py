@@ -25,7 +25,7 @@ from scanner.hub.keys import load_or_create
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
 from scanner.looking import Watcher
-from scanner.network.mqtt import MqttPublisher
+from scanner.network.session import MqttPublisher
 from scanner.pipeline import Finder, Sealer, watch
 from scanner.records import Kind
 from scanner.relay import drain
