@@ -163,14 +163,14 @@ class FixRing:
         if place is None:
             return None
         lat_deg, lon_deg, sigma_m, utc_s = place
-        course_deg, course_sigma_deg = self._course(at_ns)
+        course = self._course(at_ns)
         return Position(
             at_ns=at_ns,
             lat_deg=lat_deg,
             lon_deg=lon_deg,
             sigma_m=sigma_m,
-            course_deg=course_deg,
-            course_sigma_deg=course_sigma_deg,
+            course_deg=course[0],
+            course_sigma_deg=course[1],
             utc_s=utc_s if utc_s is not None and utc_s >= self._utc_from_s else None,
         )
 
@@ -292,10 +292,10 @@ def _is_jump(a: Fix, b: Fix) -> bool:
 
 
 def _agree(a: Fix, b: Fix) -> bool:
-    """Whether two fixes set aside, one after the other, could be of one walk."""
+    """Two fixes set aside, one after the other, could be of one walk."""
     if a.utc_s is None or b.utc_s is None:
         return not _is_jump(a, b)
-    if abs(_delay_ns(b) - _delay_ns(a)) > MAX_STEP_S * NS or b.utc_s < a.utc_s:
-        return False
+    steps = abs(_delay_ns(b) - _delay_ns(a)) > MAX_STEP_S * NS
     way_m = distance_m(a.lat_deg, a.lon_deg, b.lat_deg, b.lon_deg)
-    return way_m <= MAX_SPEED_MPS * max(b.utc_s - a.utc_s, SAME_EPOCH_S)
+    seconds = b.utc_s - a.utc_s
+    return not steps and seconds >= 0 and way_m <= MAX_SPEED_MPS * max(seconds, SAME_EPOCH_S)

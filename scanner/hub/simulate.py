@@ -25,7 +25,6 @@ class Simulation(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be simulated."""
 
     passes: int
-    seed: int
     errors: Errors = Errors()
 
 
