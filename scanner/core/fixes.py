@@ -2,8 +2,7 @@
 
 Three clocks meet here. A fix arrives at some time of the boot clock, late by a delay that varies;
 it carries GNSS time, which is exact but may step by years while the receiver starts; the system's
-wall clock is never asked. The least delay seen lately ties GNSS time to the boot clock, so that
-delays do not bend the walk; from then on only the boot clock orders anything.
+wall clock is never asked. The least delay seen lately ties GNSS time to the boot clock.
 """
 
 import bisect
