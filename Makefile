@@ -8,13 +8,20 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format clean
 
-# $(call debian,PACKAGE,COMMAND THAT SUCCEEDS WHEN IT IS THERE)
+# What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies.
+TEST_PACKAGES := mosquitto gpsd gpsd-clients dbus libfaketime systemd
+
+# $(call debian,PACKAGES): install those that are missing, all at once.
 define debian
-@{ $(2); } >/dev/null 2>&1 || { \
-	echo "The Debian package $(1) is missing; installing it."; \
+@missing=""; for p in $(1); do \
+	dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q "ok installed" || missing="$$missing $$p"; \
+done; \
+[ -z "$$missing" ] || { \
+	echo "Missing Debian packages:$$missing; installing them."; \
 	if [ "$$(id -u)" = 0 ]; then as=""; else as=sudo; fi; \
-	$$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends $(1) || \
-	{ echo "make: cannot install it; run: sudo apt-get install $(1)" >&2; exit 1; }; }
+	export DEBIAN_FRONTEND=noninteractive; \
+	$$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends $$missing || \
+	{ echo "make: cannot install them; run: sudo apt-get install$$missing" >&2; exit 1; }; }
 endef
 
 help:
@@ -25,16 +32,19 @@ help:
 	@echo "make setup          everything that demo and test need"
 
 $(READY): pyproject.toml
-	$(call debian,python3-venv,$(PYTHON) -c "import venv, ensurepip")
+	@$(PYTHON) -c "import venv, ensurepip" 2>/dev/null || $(MAKE) --no-print-directory venv-package
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 		{ echo "make: Python 3.11 or later is needed; PYTHON=... names another" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+.PHONY: venv-package
+venv-package:
+	$(call debian,python3-venv)
+
 setup: $(READY)
-	$(call debian,mosquitto,command -v mosquitto)
-	$(call debian,systemd,command -v systemd-analyze)
+	$(call debian,$(TEST_PACKAGES))
 
 demo: $(READY)
 	@$(BIN)/scanner demo $(if $(ONCE),--once)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING, TypedDict
 
 from PIL import Image
@@ -29,7 +29,7 @@ FRAMES_PER_S = 4
 FRAMES = 148
 LAST_FIX_S = 37
 START = datetime(2026, 6, 1, 9, 0, 0, tzinfo=UTC)
-CRF = 22
+VIDEO_KBIT_PER_S = 1200
 
 
 class Sighting(TypedDict):
@@ -161,7 +161,7 @@ def check_sightings(work: Path, cameras: Sequence[TrueCamera], *, strict: bool) 
 
 def encode(work: Path, out: Path) -> None:
     """Smooth the frames and make the video of them."""
-    program = which("ffmpeg")
+    program = shutil.which("ffmpeg")
     if program is None:
         raise SystemExit("ffmpeg is missing: apt-get install blender python3-numpy ffmpeg")
     for raw in sorted(work.glob("raw-*.png")):
@@ -169,29 +169,15 @@ def encode(work: Path, out: Path) -> None:
         if not clean.exists():
             with Image.open(raw) as picture:
                 smoothed(picture).save(clean)
-    command = [
-        program,
-        "-y",
-        "-loglevel",
-        "error",
-        "-framerate",
-        str(FRAMES_PER_S),
-        "-i",
-        str(work / "clean-%04d.png"),
-    ]
-    command += [
-        "-c:v",
-        "libx264",
-        "-preset",
-        "slow",
-        "-crf",
-        str(CRF),
-        "-pix_fmt",
-        "yuv420p",
-        "-r",
-        str(FRAMES_PER_S),
-    ]
-    subprocess.run([*command, "-movflags", "+faststart", str(out)], check=True)
+    command = [program, "-y", "-loglevel", "error", "-framerate", str(FRAMES_PER_S)]
+    command += ["-i", str(work / "clean-%04d.png"), "-r", str(FRAMES_PER_S), "-an"]
+    command += ["-c:v", "libx264", "-preset", "slow", "-pix_fmt", "yuv420p"]
+    # Two passes spend a fixed size, which a repository cares about, where it is needed.
+    command += ["-b:v", f"{VIDEO_KBIT_PER_S}k", "-passlogfile", str(work / "pass")]
+    subprocess.run([*command, "-pass", "1", "-f", "null", "-"], check=True)
+    part = work / "walk.mp4"
+    subprocess.run([*command, "-pass", "2", "-movflags", "+faststart", str(part)], check=True)
+    shutil.move(part, out)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
