@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test check format clean train-setup test-train
 
 # What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies.
 TEST_PACKAGES := mosquitto gpsd gpsd-clients dbus libfaketime systemd
@@ -30,6 +30,8 @@ help:
 	@echo "make test           the tests"
 	@echo "make check          linters, types, layers"
 	@echo "make setup          everything that demo and test need"
+	@echo "make train-setup    what training needs, in .venv-train"
+	@echo "make test-train     the tests of training"
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c "import venv, ensurepip" 2>/dev/null || $(MAKE) --no-print-directory venv-package
@@ -57,6 +59,20 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Training wants packages of two gigabytes, so it has an environment of its own.
+TRAIN := .venv-train
+
+$(TRAIN)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(TRAIN)
+	$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	@touch $@
+
+train-setup: $(TRAIN)/.ready
+
+test-train: $(TRAIN)/.ready
+	$(TRAIN)/bin/python -m pytest -o addopts=--import-mode=importlib tests/train $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

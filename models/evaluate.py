@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from models.figures import Found, at_threshold, average_precision, match
+from models.plan import TILE_PX
 from models.sheet import draw_sheet
 from models.sources import find_sources, pictures
 from models.truth import Truth, read_truth
@@ -27,7 +28,7 @@ from scanner.looking import detect_everywhere, look_at
 from scanner.records import Detection
 
 LOWEST = 0.05  # score from which detections count for the average precision
-THRESHOLD = 0.4
+THRESHOLD = 0.65
 THRESHOLDS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 TILES, TILES_SEED = 400, 9002
 
@@ -143,6 +144,21 @@ def measure_tiles(
     return {"tiles": TILES, "ap50": round(average_precision(found), 4), "thresholds": rows}
 
 
+def measure_float(run: Path, renders: Path, backgrounds: Sequence[Path]) -> float:
+    """Return the average precision of the checkpoint that the file was exported from."""
+    import torch  # noqa: PLC0415 - only this figure needs it
+
+    from models.dataset import Composer  # noqa: PLC0415
+    from models.network import Network  # noqa: PLC0415
+    from models.train import validate  # noqa: PLC0415
+
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    network = Network()
+    network.load_state_dict(state["average"])
+    composer = Composer(find_sources(renders, backgrounds, held_out=True), TILE_PX, TILES_SEED)
+    return round(average_precision(validate(network, composer, TILES)), 4)
+
+
 def show(figures: dict[str, Any]) -> None:
     """Print the figures, a line each."""
     for name, value in figures.items():
@@ -173,6 +189,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         )
     if args.renders:
         figures["held-out tiles"] = measure_tiles(detector, args.renders, args.held_out)
+        if args.run:
+            figures["ap50 on the same tiles before quantisation"] = measure_float(
+                args.run, args.renders, args.held_out
+            )
     if args.sheet:
         draw_sheet(seen, args.sheet)
     return figures
@@ -189,6 +209,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="a --backgrounds folder of training: the pictures it left out, as negatives",
     )  # fmt: skip
     parser.add_argument("--renders", type=Path, help="also composed tiles, at many thresholds")
+    parser.add_argument("--run", type=Path, help="with --renders: its checkpoint too, as float")
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sheet", type=Path, help="write pictures with boxes to this .png")

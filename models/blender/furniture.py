@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,31 +12,41 @@ from models.blender import shapes as sh
 from models.blender.assembly import Assembly, Finish, grey, plastic, steel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
 TYRE = Finish("paint", grey(0.02), 0.8, dirt=0.2)
 
 
+CAR_COLOURS = (
+    grey(0.75),
+    grey(0.02),
+    grey(0.25),
+    grey(0.5),
+    (0.3, 0.01, 0.01),
+    (0.01, 0.04, 0.18),
+    (0.03, 0.1, 0.09),
+    (0.25, 0.22, 0.16),
+)
+
+
+@dataclass(frozen=True)
+class CarShape:
+    """Measures of a car, metres: where its parts begin and end, seen from the side."""
+
+    van: bool
+    length: float
+    tall: float
+    half: float  # half its width
+    waist: float  # lower edge of the windows
+    nose: float  # height of the bonnet's front
+    back: float  # how far the rear window slopes
+
+
 def make_car(rng: Random) -> Assembly:
     """Return a parked car along +x: hatchback, saloon, estate or van."""
     model = Assembly("car")
-    paint = Finish(
-        "car",
-        rng.choice(
-            [
-                grey(0.75),
-                grey(0.02),
-                grey(0.25),
-                grey(0.5),
-                (0.3, 0.01, 0.01),
-                (0.01, 0.04, 0.18),
-                (0.03, 0.1, 0.09),
-                (0.25, 0.22, 0.16),
-            ]
-        ),
-        0.25,
-    )
+    paint = Finish("car", rng.choice(CAR_COLOURS), 0.25)
     van = rng.random() < 0.18
     length, tall, half = (
         (4.9, 2.0, 0.95)
@@ -45,86 +56,77 @@ def make_car(rng: Random) -> Assembly:
     waist = tall * (0.55 if van else 0.6)
     nose = waist * rng.uniform(0.72, 0.85)
     back = length * rng.choice([0.0, 0.04, 0.16])
-    lower = [
-        (0, 0.22),
-        (length, 0.22),
-        (length + 0.02, nose * 0.75),
-        (length - 0.15, nose),
-        (length * 0.72, waist),
-        (0.1, waist),
-        (0, waist * 0.9),
-    ]
-    model.add(
-        _side_pull(lower, half, lambda z: 1 - 0.06 * max(0.0, z - 0.5) - 0.1 * max(0.0, 0.45 - z)),
-        paint,
-    )
-    cabin = [
-        (back * 0.3 + 0.06, waist - 0.02),
-        (length * 0.76, waist - 0.02),
-        (length * 0.56, tall),
-        (back + 0.22, tall),
-    ]
-    if van:
-        cabin = [
-            (0.03, waist - 0.02),
-            (length * 0.86, waist - 0.02),
-            (length * 0.72, tall),
-            (0.08, tall),
-        ]
-    glass = Finish("pane", (0.012, 0.014, 0.015), 0.02)
-    model.add(
-        _side_pull(cabin, half * 0.94, lambda z: 1 - 0.3 * max(0.0, z - waist)),
-        paint if van else glass,
-    )
-    roof = [
-        (back + 0.1, tall - 0.05),
-        (length * 0.585, tall - 0.06),
-        (length * 0.55, tall + 0.015),
-        (back + 0.28, tall + 0.015),
-    ]
-    model.add(_side_pull(roof, half * 0.95, lambda z: 1 - 0.3 * max(0.0, z - waist)), paint)
-    for x in (back * 0.6 + 0.4, length * 0.36, length * 0.58):
-        pillar = [
-            (x - 0.05, waist - 0.02),
-            (x + 0.05, waist - 0.02),
-            (x + 0.03, tall),
-            (x - 0.07, tall),
-        ]
-        model.add(_side_pull(pillar, half * 0.948, lambda z: 1 - 0.3 * max(0.0, z - waist)), paint)
+    shape = CarShape(van, length, tall, half, waist, nose, back)
+    _car_body(model, shape, paint)
     _wheels(model, rng, length, half)
-    lamp, tail = Finish("gloss", grey(0.6), 0.1), Finish("gloss", (0.4, 0.01, 0.01), 0.15)
-    for side in (-1, 1):
-        model.add(
-            sh.block(0.12, 0.3, 0.14, radius=0.04),
-            lamp,
-            sh.shift(length - 0.04, side * half * 0.7, nose * 0.82),
-        )
-        model.add(
-            sh.block(0.1, 0.2, 0.24, radius=0.03),
-            tail,
-            sh.shift(0.03, side * half * 0.8, waist * 0.82),
-        )
-        model.add(
-            sh.block(0.12, 0.16, 0.11, radius=0.03),
-            paint,
-            sh.shift(length * 0.68, side * (half + 0.08), waist + 0.06),
-        )
-    dark = Finish("paint", grey(0.02), 0.6)
-    model.add(sh.plain_box(length - 0.05, length + 0.03, -half * 0.6, half * 0.6, 0.3, 0.46), dark)
-    for x in (-0.02, length + 0.035):
-        model.add(
-            sh.block(0.01, 0.5, 0.11, radius=0.01),
-            Finish("paint", grey(0.75), 0.4),
-            sh.shift(x, 0, 0.42 if x > 0 else 0.75),
-        )
+    _car_fittings(model, shape, paint)
     return model
 
 
-def _side_pull(outline: Sequence[tuple[float, float]], half: float, narrowing: object) -> sh.Mesh:
+def _car_body(model: Assembly, car: CarShape, paint: Finish) -> None:
+    """Add the lower body, the cabin with its glass, the roof and the pillars."""
+    length, tall, waist, back = car.length, car.tall, car.waist, car.back
+    lower = [
+        *((0, 0.22), (length, 0.22), (length + 0.02, car.nose * 0.75)),
+        *((length - 0.15, car.nose), (length * 0.72, waist), (0.1, waist), (0, waist * 0.9)),
+    ]
+    cabin = [
+        *((back * 0.3 + 0.06, waist - 0.02), (length * 0.76, waist - 0.02)),
+        *((length * 0.56, tall), (back + 0.22, tall)),
+    ]
+    if car.van:
+        cabin = [
+            *((0.03, waist - 0.02), (length * 0.86, waist - 0.02)),
+            *((length * 0.72, tall), (0.08, tall)),
+        ]
+    roof = [
+        *((back + 0.1, tall - 0.05), (length * 0.585, tall - 0.06)),
+        *((length * 0.55, tall + 0.015), (back + 0.28, tall + 0.015)),
+    ]
+
+    def tumblehome(z: float) -> float:
+        return 1 - 0.3 * max(0.0, z - waist)
+
+    def belly(z: float) -> float:
+        return 1 - 0.06 * max(0.0, z - 0.5) - 0.1 * max(0.0, 0.45 - z)
+
+    glass = Finish("pane", (0.012, 0.014, 0.015), 0.02)
+    model.add(_side_pull(lower, car.half, belly), paint)
+    model.add(_side_pull(cabin, car.half * 0.94, tumblehome), paint if car.van else glass)
+    model.add(_side_pull(roof, car.half * 0.95, tumblehome), paint)
+    for x in (back * 0.6 + 0.4, length * 0.36, length * 0.58):
+        pillar = [
+            *((x - 0.05, waist - 0.02), (x + 0.05, waist - 0.02)),
+            *((x + 0.03, tall), (x - 0.07, tall)),
+        ]
+        model.add(_side_pull(pillar, car.half * 0.948, tumblehome), paint)
+
+
+def _car_fittings(model: Assembly, car: CarShape, paint: Finish) -> None:
+    """Add lamps, mirrors, grille and number plates."""
+    length, half, waist = car.length, car.half, car.waist
+    lamp, tail = Finish("gloss", grey(0.6), 0.1), Finish("gloss", (0.4, 0.01, 0.01), 0.15)
+    for side in (-1, 1):
+        front = sh.shift(length - 0.04, side * half * 0.7, car.nose * 0.82)
+        model.add(sh.block(0.12, 0.3, 0.14, radius=0.04), lamp, front)
+        rear = sh.shift(0.03, side * half * 0.8, waist * 0.82)
+        model.add(sh.block(0.1, 0.2, 0.24, radius=0.03), tail, rear)
+        mirror = sh.shift(length * 0.68, side * (half + 0.08), waist + 0.06)
+        model.add(sh.block(0.12, 0.16, 0.11, radius=0.03), paint, mirror)
+    dark = Finish("paint", grey(0.02), 0.6)
+    model.add(sh.plain_box(length - 0.05, length + 0.03, -half * 0.6, half * 0.6, 0.3, 0.46), dark)
+    for x in (-0.02, length + 0.035):
+        plate = sh.shift(x, 0, 0.42 if x > 0 else 0.75)
+        model.add(sh.block(0.01, 0.5, 0.11, radius=0.01), Finish("paint", grey(0.75), 0.4), plate)
+
+
+def _side_pull(
+    outline: Sequence[tuple[float, float]], half: float, narrowing: Callable[[float], float]
+) -> sh.Mesh:
     """Return a side view (x, z) pulled to both sides, its width scaled by narrowing(z)."""
     mesh = sh.prism(np.array(outline), -half, half, 0.05)
     vertices = mesh.vertices[:, [1, 0, 2]]
-    scale = np.array([narrowing(float(z)) for z in vertices[:, 2]])  # type: ignore[operator]
+    scale = np.array([narrowing(float(z)) for z in vertices[:, 2]])
     vertices[:, 1] *= scale
     return sh.Mesh(vertices, [face[::-1] for face in mesh.faces])
 

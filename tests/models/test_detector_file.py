@@ -9,10 +9,10 @@ from PIL import Image
 from models.evaluate import main as evaluate
 from models.operators import objections, operators
 from models.plan import BOX_CHANNELS, SCORE_CHANNELS, STRIDES_PX, TILE_PX
-from scanner.hardware.tflite import TfliteDetector
+from scanner.hardware.tflite import TfliteDetector, _runtime
 
 DETECTOR = Path(__file__).parents[2] / "models" / "detector.tflite"
-interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+interpreter = _runtime()
 
 
 def test_the_edge_tpu_has_nothing_against_it() -> None:

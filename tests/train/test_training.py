@@ -1,14 +1,13 @@
-"""The parts that need PyTorch; skipped where the extra `train` is not installed."""
+"""The parts that need PyTorch: `make test-train`, in an environment of its own."""
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from models.dataset import Tile  # noqa: E402
-from models.loss import assign, cells, corners, overlap, total  # noqa: E402
-from models.network import Network, folded  # noqa: E402
-from models.plan import BOX_CHANNELS, SCORE_CHANNELS, detector  # noqa: E402
+from models.dataset import Tile
+from models.loss import assign, cells, corners, overlap, total
+from models.network import Network, folded
+from models.plan import BOX_CHANNELS, SCORE_CHANNELS, detector
 
 
 def tile(*boxes: tuple[float, ...], ignored: tuple[float, ...] = ()) -> Tile:
