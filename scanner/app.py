@@ -26,6 +26,7 @@ from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack
 from scanner.storage.outbox import Outbox
 
+FAINT_SHARE: Final = 0.75  # of the threshold: what is enough in one frame of many
 REPLAY_RATE: Final = 5.0  # frames per second looked at, as on the device
 
 
@@ -38,13 +39,16 @@ def data_folder() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "scanner"
 
 
-def open_detector(config: Config) -> TfliteDetector:
-    """The detector that the configuration names, or the shipped one."""
+def open_detector(config: Config, *, share: float = 1.0) -> TfliteDetector:
+    """The detector that the configuration names, or the shipped one.
+
+    ``share`` of the configured threshold is enough for a detection.
+    """
     settings = config.detector
     return TfliteDetector(
         Path(settings.model) if settings.model else shipped_model(),
         threads=settings.threads,
-        threshold=settings.threshold,
+        threshold=settings.threshold * share,
     )
 
 
@@ -82,9 +86,15 @@ def open_recording(
         stack.callback(positions.close)
         source = open_frames(recording.source, rate=recording.rate)
         stack.callback(source.close)
-        watcher = Watcher(open_detector(config), config.detector.budget)
-        lens = lens_model(config.lens)
-        yield source, positions, Finder(watcher, positions, lens, remember=remember)
+        watcher = Watcher(open_detector(config, share=FAINT_SHARE), config.detector.budget)
+        finder = Finder(
+            watcher,
+            positions,
+            lens_model(config.lens),
+            min_score=config.detector.threshold,
+            remember=remember,
+        )
+        yield source, positions, finder
 
 
 def watch_recording(

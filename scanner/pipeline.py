@@ -41,7 +41,10 @@ class Counts(msgspec.Struct):
 class Finder:
     """Frames with positions -> located sightings: what ``run`` and ``replay`` have in common.
 
-    ``remember`` keeps every track in ``outcomes`` and every position in ``way``, to be drawn.
+    A track whose best views score less than ``min_score`` on average is not believed: the detector
+    may look for fainter things than it would report from one picture, because a walk shows each of
+    them many times. ``remember`` keeps every track in ``outcomes`` and every position in ``way``,
+    to be drawn.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Finder:
         positions: PositionSource,
         lens: LensModel,
         *,
+        min_score: float = 0.0,
         remember: bool = False,
     ) -> None:
+        self._min_score = min_score
         self._remember = remember
         self.way: list[Position] = []
         self._watcher = watcher
@@ -84,10 +89,16 @@ class Finder:
         """The walk is over: the cameras of all tracks that were still open."""
         return self._locate_all(self._tracker.close())
 
+    def _judge(self, track: Track) -> Sighting | NotLocated:
+        result = locate(track)
+        if isinstance(result, Sighting) and result.score < self._min_score:
+            return NotLocated(reason="seen too faintly", kind=result.kind, views=result.views)
+        return result
+
     def _locate_all(self, tracks: Sequence[Track]) -> list[Sighting]:
         located = []
         for track in tracks:
-            result = locate(track)
+            result = self._judge(track)
             if self._remember:
                 self.outcomes.append((track, result))
             if isinstance(result, NotLocated):

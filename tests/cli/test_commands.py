@@ -22,7 +22,7 @@ def scanner(*arguments: object, **environment: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=280,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
 
