@@ -121,10 +121,23 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     relative: Covariance  # error of the camera relative to the walk's track
     common_sigma_m: float  # error of the walk's track itself, per axis, shared by neighbours
     height_m: float | None  # above ground
-    views: int
-    first_frame: int
-    last_frame: int
+    frames: tuple[int, ...]  # numbers of the frames that show it, rising
     at_ns: int  # boot clock at the last view
+
+    @property
+    def views(self) -> int:
+        """How often it was seen."""
+        return len(self.frames)
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the frame that showed it first."""
+        return self.frames[0]
+
+    @property
+    def last_frame(self) -> int:
+        """Number of the frame that showed it last."""
+        return self.frames[-1]
 
 
 class NotLocated(msgspec.Struct, frozen=True, kw_only=True):

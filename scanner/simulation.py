@@ -166,7 +166,7 @@ def visit(
     for _ in range(rng.poisson(errors.false_per_site)):
         place = places.mean(axis=0) + rng.uniform(-20, 20, 2)
         sightings.append(_sighting(rng, origin, place + bias, (axis, across), 6.0, errors))
-    yield from group([replace(s, first_frame=i, last_frame=i) for i, s in enumerate(sightings)])
+    yield from group([replace(s, frames=(i,) * s.views) for i, s in enumerate(sightings)])
 
 
 def _sighting(  # noqa: PLR0917 - one place, one frame
@@ -192,8 +192,6 @@ def _sighting(  # noqa: PLR0917 - one place, one frame
         relative=Covariance(float(matrix[0, 0]), float(matrix[0, 1]), float(matrix[1, 1])),
         common_sigma_m=errors.gnss_m,
         height_m=None,
-        views=int(rng.integers(4, 30)),
-        first_frame=0,
-        last_frame=0,
+        frames=(0,) * int(rng.integers(4, 30)),
         at_ns=0,
     )

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Walk, map, compare; then keep the page up until Ctrl-C."""
+    # Told to end, it ends as by Ctrl-C: broker and hub stopped, its folder removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scanner-demo-")))
         own = broker.start(data / "hub", kind=args.broker)

@@ -90,9 +90,7 @@ def _sighting(glimpses: Sequence[Glimpse], kind: Kind, origin: Origin, fit: Fit)
         relative=Covariance(float(ee), float(en), float(nn)),
         common_sigma_m=sum(g.pose.sigma_m for g in glimpses) / len(glimpses),
         height_m=fit.height_m,
-        views=len(glimpses),
-        first_frame=glimpses[0].frame,
-        last_frame=glimpses[-1].frame,
+        frames=tuple(g.frame for g in glimpses),
         at_ns=glimpses[-1].pose.at_ns,
     )
 

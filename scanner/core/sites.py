@@ -62,7 +62,7 @@ def _apart_m(a: Sighting, b: Sighting) -> float:
 
 
 def _may_be_one(a: Sighting, b: Sighting) -> bool:
-    together = a.first_frame <= b.last_frame and b.first_frame <= a.last_frame
+    together = not set(a.frames).isdisjoint(b.frames)
     kinds = a.kind == b.kind or Kind.UNKNOWN in (a.kind, b.kind)
     return not together and kinds and _apart_m(a, b) < JOIN_M and _chi2(a, b) < JOIN_CHI2
 
@@ -94,9 +94,7 @@ def _fuse(a: Sighting, b: Sighting) -> Sighting:
         relative=Covariance(ee, en, nn),
         common_sigma_m=math.sqrt((a.common_sigma_m**2 + b.common_sigma_m**2) / 2),
         score=max(a.score, b.score),
-        views=a.views + b.views,
-        first_frame=min(a.first_frame, b.first_frame),
-        last_frame=max(a.last_frame, b.last_frame),
+        frames=tuple(sorted({*a.frames, *b.frames})),
         at_ns=max(a.at_ns, b.at_ns),
     )
 

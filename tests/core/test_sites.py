@@ -20,16 +20,14 @@ def sighting(
         relative=Covariance(1.0, 0.2, 1.5),
         common_sigma_m=2.0,
         height_m=4.0,
-        views=8,
-        first_frame=frames[0],
-        last_frame=frames[1],
+        frames=tuple(range(frames[0], frames[1] + 1)),
         at_ns=frames[1] * 10**9,
     )
 
 
 def test_a_camera_seen_lost_and_seen_again_is_one() -> None:
     (one,) = join([sighting(0, 0, (0, 9)), sighting(1.0, 1.0, (15, 30))])
-    assert one.views == 16
+    assert one.views == 10 + 16
     assert (one.first_frame, one.last_frame) == (0, 30)
     assert one.relative.ee < 1.0
     assert ORIGIN.enu_from_geodetic(one.lat_deg, one.lon_deg) == pytest.approx((0.5, 0.5), abs=0.01)
@@ -63,6 +61,13 @@ def test_no_sighting_gets_lost_in_grouping() -> None:
 
 
 def test_fusing_keeps_the_surer_kind() -> None:
-    first = msgspec.structs.replace(sighting(0, 0, (0, 3), Kind.UNKNOWN), views=3)
+    first = msgspec.structs.replace(sighting(0, 0, (0, 3), Kind.UNKNOWN), score=0.5)
     (one,) = join([first, sighting(0.5, 0, (10, 30), Kind.PTZ)])
     assert one.kind == Kind.PTZ
+
+
+def test_two_tracks_that_take_turns_are_one_camera() -> None:
+    """A track that was lost and one that took over share no frame, though their times overlap."""
+    first = msgspec.structs.replace(sighting(0, 0, (0, 9)), frames=(0, 1, 2, 3, 5, 9))
+    second = msgspec.structs.replace(sighting(1, 0, (4, 20)), frames=(4, 6, 7, 8, 12, 20))
+    assert len(join([first, second])) == 1
