@@ -26,7 +26,7 @@ from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack
 from scanner.storage.outbox import Outbox
 
-FAINT_SHARE: Final = 0.75  # of the threshold: what is enough in one frame of many
+FAINT_SHARE: Final = 0.9  # of the threshold: what is enough in one frame of many
 REPLAY_RATE: Final = 5.0  # frames per second looked at, as on the device
 
 

@@ -42,7 +42,7 @@ class DetectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = ""
     threshold: Annotated[
         float, Meta(gt=0, lt=1, description="score from which a detection counts")
-    ] = 0.4
+    ] = 0.65
     budget: Annotated[
         int, Meta(ge=0, le=500, description="tiles looked at per frame; 0: all of them")
     ] = 0

@@ -61,7 +61,7 @@ class TfliteDetector:
     Raises ModelError when the file is missing, damaged or of another form.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1, threshold: float = 0.4) -> None:
+    def __init__(self, model: Path, *, threads: int = 1, threshold: float = 0.65) -> None:
         self._threshold = threshold
         self._invoke_s = 0.0
         self._interpreter = _open(model, threads)
