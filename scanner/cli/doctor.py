@@ -3,9 +3,9 @@
 import argparse
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,11 @@ from scanner.cli.relay import add_broker_option, with_broker
 from scanner.cli.text import json_line
 from scanner.config import Config
 from scanner.errors import ConfigError, DeviceError, ScannerError, StoreError
+from scanner.hardware.live import boot_ns
+from scanner.hardware.positions import open_positions
 
 MIN_FREE_BYTES: Final = 50 * 1024 * 1024
-GPSD: Final = ("127.0.0.1", 2947)
-GPSD_TIMEOUT_S: Final = 2.0
+POSITION_S: Final = 3.0
 MARKS: Final = {"ok": "+", "note": "?", "fail": "!"}
 
 Check = Callable[[Config, Path], str]
@@ -80,19 +81,21 @@ def _lens(_: Config, __: Path) -> str:
 
 
 def _position(config: Config, _: Path) -> str:
-    if not config.position.source.startswith("gpsd"):
+    if config.position.source == "track":
         return "recorded track, by --track"
-    named = config.position.source.removeprefix("gpsd").removeprefix("://")
-    host, _colon, port = named.partition(":")
-    address = (host or GPSD[0], int(port or GPSD[1]))
-    try:
-        with socket.create_connection(address, timeout=GPSD_TIMEOUT_S):
-            return f"gpsd answers at {address[0]}:{address[1]}"
-    except OSError as e:
+    with closing(open_positions(config.position.source, config.position.sigma_m)) as positions:
+        deadline = time.monotonic() + POSITION_S
+        while time.monotonic() < deadline:
+            position = positions.position_at(boot_ns())
+            if position:
+                return f"a fix, good to {position.sigma_m:.0f} m (1 sigma)"
+            time.sleep(0.05)
+        if positions.heard:
+            raise _Note("the receiver is heard but has no fix yet: it needs open sky")
         raise DeviceError(
-            f"gpsd does not answer at {address[0]}:{address[1]}",
-            hint="apt-get install gpsd, or set position.source to track",
-        ) from e
+            f"no positions from {positions.state}",
+            hint="is the receiver plugged in, gpsd installed? or set position.source to track",
+        )
 
 
 def _card(_: Config, data: Path) -> str:

@@ -13,6 +13,7 @@ LONGEST_PAUSE_S: Final = 5.0
 POLL_S: Final = 0.25  # how soon a closed source notices
 CLOSE_S: Final = 10.0  # looking up a host's name cannot be cut short
 SILENCE_S: Final = 20.0  # a receiver tells something every second, also without a fix
+HEARD: Final = "heard"
 GNSS_FROM_S: Final = 1_767_225_600.0  # 2026-01-01: receivers that say less do not know the date
 
 
@@ -41,6 +42,11 @@ class LivePositions(ABC):
         """One line for people: the source and what is wrong with it, or that it is heard."""
         return f"{self._name}: {self._state}"
 
+    @property
+    def heard(self) -> bool:
+        """Whether the receiver says anything at all at present."""
+        return self._state == HEARD
+
     def position_at(self, at_ns: int) -> Position | None:
         """Position at a time on the boot clock, or None without a fresh fix around that time."""
         with self._lock:
@@ -66,7 +72,7 @@ class LivePositions(ABC):
     def _note_heard(self) -> None:
         """The receiver has said something: the next trouble is a new one."""
         self._heard = True
-        self._state = "heard"
+        self._state = HEARD
 
     def _run(self) -> None:
         try:

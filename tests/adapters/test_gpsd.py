@@ -10,6 +10,7 @@ from scanner.core.fixes import Fix, Lost
 from scanner.hardware.gpsd import GpsdPositions, ReportReader
 from scanner.hardware.live import boot_ns
 from scanner.hub.broker import free_port
+from tests.cli.test_commands import scanner
 from tests.helpers.gpsd import Gpsd, program
 from tests.helpers.media import write_nmea
 from tests.helpers.receiver import LAT, LON, Port, Receiver, now_position
@@ -158,3 +159,20 @@ def test_gpsfake_replays_a_walk(tmp_path: Path) -> None:
         source.close()
         fake.terminate()
         fake.wait(20)
+
+
+def test_doctor_tells_a_fix_from_silence(tmp_path: Path) -> None:
+    config = tmp_path / "scanner.toml"
+    with Port(tmp_path / "gnss") as port, Receiver(port.write), Gpsd(port.path, tmp_path) as gpsd:
+        config.write_text(f'[position]\nsource = "gpsd://127.0.0.1:{gpsd.port}"\n')
+        out = scanner("doctor", "--json", "--config", config, "--data", tmp_path).stdout
+    assert position_check(out)["state"] == "ok"
+    config.write_text('[position]\nsource = "gpsd://127.0.0.1:9"\n')
+    out = scanner("doctor", "--json", "--config", config, "--data", tmp_path).stdout
+    assert position_check(out)["state"] == "fail"
+    assert "no positions from" in str(position_check(out)["text"])
+
+
+def position_check(lines: str) -> dict[str, object]:
+    rows: list[dict[str, object]] = [json.loads(line) for line in lines.splitlines()]
+    return next(row for row in rows if row["check"] == "position")

@@ -7,9 +7,8 @@ from scanner.looking import Watcher
 from scanner.pipeline import Finder, find_all
 from scanner.records import Detection, Kind, NotLocated
 from scanner.replay.standins import ScriptedDetector, ScriptedFrames, ScriptedPositions
-from tests.core.test_walk import LENS
 from tests.helpers import walk
-from tests.helpers.walk import Mounted
+from tests.helpers.walk import LENS, Mounted
 
 
 def found_with(score: float, min_score: float) -> Finder:

@@ -4,22 +4,14 @@ import math
 
 import pytest
 
-from scanner.core.geometry import LensModel, distance_m
+from scanner.core.geometry import distance_m
 from scanner.core.sites import group, join
 from scanner.looking import Watcher
 from scanner.pipeline import Finder, find_all
 from scanner.records import Kind, Sighting
 from scanner.replay.standins import ScriptedDetector, ScriptedFrames, ScriptedPositions
 from tests.helpers import walk
-from tests.helpers.walk import Mounted
-
-LENS = LensModel(
-    width_px=walk.WIDTH,
-    height_px=walk.HEIGHT,
-    hfov_deg=walk.HFOV_DEG,
-    mount_pitch_deg=walk.PITCH_DEG,
-    height_m=walk.LENS_M,
-)
+from tests.helpers.walk import LENS, Mounted
 
 
 def sightings(path: walk.Path2D, seconds: float, mounted: list[Mounted]) -> list[Sighting]:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from scanner.core import privacy
-from scanner.core.geometry import LensModel, distance_m
+from scanner.core.geometry import distance_m
 from scanner.core.wire import CameraFeature, Cell, geohash
 from scanner.errors import StoreError
 from scanner.hub import broker as brokers
@@ -40,7 +40,7 @@ from scanner.sealing import seal
 from scanner.storage.outbox import Outbox
 from tests.helpers import walk
 from tests.helpers.waiting import until
-from tests.helpers.walk import Mounted
+from tests.helpers.walk import LENS, Mounted
 
 STREET = [
     Mounted(5, 14, 4.0, Kind.DOME),
@@ -49,13 +49,6 @@ STREET = [
     Mounted(6, 36, 5.0, Kind.PTZ),
     Mounted(-5, 52, 4.0, Kind.DOME),
 ]
-LENS = LensModel(
-    width_px=walk.WIDTH,
-    height_px=walk.HEIGHT,
-    hfov_deg=walk.HFOV_DEG,
-    mount_pitch_deg=walk.PITCH_DEG,
-    height_m=walk.LENS_M,
-)
 
 
 def walk_the_street(

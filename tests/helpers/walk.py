@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scanner.core.geometry import LensModel
 from scanner.frame import Frame, Pixels
 from scanner.records import Box, Detection, Kind, Position
 
@@ -18,6 +19,11 @@ SPEED_MPS, RATE = 1.4, 4.0
 ORIGIN = (55.752, 37.6175)
 EARTH_M = 6_371_008.8
 KINDS = [Kind.BULLET, Kind.DOME, Kind.PTZ, Kind.ALPR]
+
+
+LENS = LensModel(
+    width_px=WIDTH, height_px=HEIGHT, hfov_deg=HFOV_DEG, mount_pitch_deg=PITCH_DEG, height_m=LENS_M
+)
 
 
 @dataclass(frozen=True)
