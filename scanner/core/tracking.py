@@ -28,6 +28,7 @@ SIZE_SIGMA: Final = 0.3  # natural logarithm of the size ratio
 SIZE_GATE: Final = 3.0  # sigmas
 OTHER_KIND_COST: Final = 4.0
 UNMATCHED_COST: Final = 9.0  # squared sigmas from which a new track is likelier
+CERTAIN_COST: Final = 4.0  # squared sigmas by which the second-best answer must be worse
 ALPHA, BETA = 0.3, 0.06
 
 
@@ -49,6 +50,7 @@ class _Live:
 
     def __init__(self, first: Glimpse) -> None:
         self.glimpses = [first]
+        self.frames = {first.frame}
         self._at: Direction = _direction(first)
         self._rate: Direction = (0.0, 0.0)  # degrees per second
 
@@ -62,6 +64,7 @@ class _Live:
             self._rate[1] + BETA * off[1] / seconds,
         )
         self.glimpses.append(new)
+        self.frames.add(new.frame)
 
     def residual(self, new: Glimpse) -> Direction:
         """How far a glimpse is from where this track expects it."""
@@ -89,34 +92,78 @@ def _direction(seen: Glimpse) -> Direction:
     return seen.pose.heading_deg + seen.azimuth_deg, seen.elevation_deg
 
 
-def _match(live: Sequence[_Live], seen: Sequence[Glimpse]) -> list[int | None]:
-    """Track of each glimpse, or None, for the sway that makes the frame likeliest.
+Table = list[list[float]]  # costs, (glimpses, tracks)
+
+
+class _Matching:
+    """All tracks and glimpses of a frame, matched for the sway that makes the frame likeliest.
 
     Candidates for the sway: none, and whatever would put one glimpse exactly on one track.
     """
-    shifts: list[Direction] = [(0.0, 0.0)]
-    for new in seen:
-        for track in live:
-            right, up = track.residual(new)
-            if math.hypot(right, up) <= MAX_SWAY_DEG:
-                shifts.append((right, up))
-    best: list[int | None] = [None] * len(seen)
-    best_cost = math.inf
-    for shift in shifts:
-        costs = [[track.cost(new, shift) for track in live] for new in seen]
-        matched = assign(costs, UNMATCHED_COST)
-        cost = math.hypot(*shift) ** 2 / SWAY_DEG**2 + sum(
-            UNMATCHED_COST if column is None else row[column]
-            for row, column in zip(costs, matched, strict=True)
+
+    def __init__(self, live: Sequence[_Live], seen: Sequence[Glimpse]) -> None:
+        shifts: list[Direction] = [(0.0, 0.0)]
+        for new in seen:
+            for track in live:
+                right, up = track.residual(new)
+                if math.hypot(right, up) <= MAX_SWAY_DEG:
+                    shifts.append((right, up))
+        self._sway_costs = [math.hypot(*shift) ** 2 / SWAY_DEG**2 for shift in shifts]
+        self._live = live
+        self._tables: list[Table] = [
+            [[track.cost(new, shift) for track in live] for new in seen] for shift in shifts
+        ]
+        self.cost, self.columns = min(
+            (
+                _assigned(table, sway)
+                for table, sway in zip(self._tables, self._sway_costs, strict=True)
+            ),
+            key=lambda result: result[0],
         )
-        if cost < best_cost:
-            best, best_cost = matched, cost
-    return best
+
+    def is_certain(self, row: int) -> bool:
+        """Whether no other camera's track could nearly as well have given this glimpse.
+
+        Two tracks are of two cameras if one frame has shown both; else one may have lost its camera
+        to the other, and then it does not matter which of them goes on.
+        """
+        chosen = self.columns[row]
+        if chosen is None:
+            return True
+        others = {
+            column
+            for table in self._tables
+            for column, cost in enumerate(table[row])
+            if cost < FORBIDDEN
+            and not self._live[chosen].frames.isdisjoint(self._live[column].frames)
+        } - {chosen}
+        return all(self._forced(row, column) - self.cost >= CERTAIN_COST for column in others)
+
+    def _forced(self, row: int, column: int) -> float:
+        """Cost of the best matching in which this glimpse belongs to that track."""
+        best = math.inf
+        for table, sway in zip(self._tables, self._sway_costs, strict=True):
+            if table[row][column] < FORBIDDEN:
+                rest = [r[:column] + r[column + 1 :] for i, r in enumerate(table) if i != row]
+                cost, _ = _assigned(rest, sway + table[row][column])
+                best = min(best, cost)
+        return best
+
+
+def _assigned(table: Table, base_cost: float) -> tuple[float, list[int | None]]:
+    """Cost of the best matching of a table on top of ``base_cost``, and the matching."""
+    matched = assign(table, UNMATCHED_COST)
+    return base_cost + sum(
+        UNMATCHED_COST if column is None else row[column]
+        for row, column in zip(table, matched, strict=True)
+    ), matched
 
 
 class Tracker:
     """Turns the detections of successive frames into tracks.
 
+    A glimpse that might as well be of another track is left out: a place is better found from fewer
+    glimpses than from another camera's.
     Numbers are this tracker's own, from 0.
     """
 
@@ -132,10 +179,11 @@ class Tracker:
             gone = (now_ns - live.glimpses[-1].pose.at_ns) / 1e9 > MAX_GAP_S
             (ended if gone else kept).append(live)
         self._live = list(kept)
-        for new, column in zip(seen, _match(kept, seen), strict=True):
+        matching = _Matching(kept, seen)
+        for row, (new, column) in enumerate(zip(seen, matching.columns, strict=True)):
             if column is None:
                 self._live.append(_Live(new))
-            else:
+            elif matching.is_certain(row):
                 kept[column].append(new)
         return self._finish(ended)
 
