@@ -49,6 +49,15 @@ def write_arrays(run: Path, renders: Path, backgrounds: Sequence[Path], out: Pat
     np.savez(out, tiles=tiles, **truth, **folded(network))
 
 
+def write_weights(run: Path, out: Path) -> None:
+    """Write the averaged weights alone, in 16 bits, for ``models.train --start``."""
+    import torch  # noqa: PLC0415 - only this step has PyTorch
+
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    torch.save({"average": half}, out)
+
+
 def keras_model(arrays: dict[str, np.ndarray]) -> Any:
     """Return the plan as a Keras model with the folded weights, taking x / 255 as NHWC."""
     import keras  # noqa: PLC0415 - only this step has TensorFlow
@@ -162,6 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.run is None or args.renders is None:
             parser.error("--run and --renders are needed")
         write_arrays(args.run, args.renders, args.backgrounds, arrays)
+        write_weights(args.run, args.out.with_suffix(".pt"))
     if args.step == "all":
         command = [args.keras_python, "-m", "models.mirror", "keras"]
         command += ["--arrays", str(arrays), "--out", str(args.out)]
