@@ -39,22 +39,25 @@ def join(sightings: Sequence[Sighting]) -> list[Sighting]:
 
 
 def group(sightings: Sequence[Sighting]) -> list[tuple[Sighting, ...]]:
-    """Sites of 1 to 8 sightings; in each, all lie within 25 m of one another."""
-    sites: list[list[Sighting]] = []
-    for new in sorted(sightings, key=lambda s: (s.first_frame, s.last_frame)):
-        home = next(
-            (
-                site
-                for site in sites
-                if len(site) < MAX_CAMERAS and all(_apart_m(new, old) <= SITE_M for old in site)
-            ),
-            None,
-        )
-        if home is None:
-            sites.append([new])
-        else:
-            home.append(new)
-    return [tuple(site) for site in sites]
+    """Sites of 1 to 8 sightings; in each, all lie within 25 m of one another.
+
+    The nearest come together first (agglomeration by the shortest distance): a record tells the hub
+    that its cameras are different ones, which matters most for those that hang side by side.
+    """
+    ordered = sorted(sightings, key=lambda s: (s.first_frame, s.last_frame))
+    apart = [[_apart_m(a, b) for b in ordered] for a in ordered]
+    sites = [[i] for i in range(len(ordered))]
+    pairs = sorted(
+        (apart[i][j], i, j) for i in range(len(ordered)) for j in range(i) if apart[i][j] <= SITE_M
+    )
+    for _, i, j in pairs:
+        mine = next(site for site in sites if i in site)
+        other = next(site for site in sites if j in site)
+        fits = len(mine) + len(other) <= MAX_CAMERAS
+        if mine is not other and fits and all(apart[a][b] <= SITE_M for a in mine for b in other):
+            mine += other
+            sites.remove(other)
+    return [tuple(ordered[i] for i in sorted(site)) for site in sites]
 
 
 def _apart_m(a: Sighting, b: Sighting) -> float:

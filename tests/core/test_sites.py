@@ -47,12 +47,17 @@ def test_different_cameras_stay_apart(other: Sighting) -> None:
 
 
 def test_a_site_is_25_m_wide_at_most_and_holds_8_at_most() -> None:
-    assert [len(s) for s in group([sighting(x, 0, (x, x)) for x in (0, 10, 24, 26, 60)])] == [
-        3,
-        1,
-        1,
-    ]
-    assert [len(s) for s in group([sighting(0, 0, (n, n)) for n in range(10)])] == [8, 2]
+    chain = [sighting(x, 0, (x, x)) for x in (0, 10, 24, 26, 60)]
+    assert [len(site) for site in group(chain)] == [2, 2, 1]
+    sizes = [len(s) for s in group([sighting(0, 0, (n, n)) for n in range(10)])]
+    assert sum(sizes) == 10
+    assert max(sizes) <= 8
+
+
+def test_neighbours_share_a_site() -> None:
+    """A chain that is too long for one site is cut at its widest gap."""
+    chain = [sighting(x, 0, (x, x)) for x in (0, 10, 19, 21, 30)]
+    assert [len(site) for site in group(chain)] == [1, 4]
 
 
 def test_no_sighting_gets_lost_in_grouping() -> None:
