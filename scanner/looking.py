@@ -55,14 +55,14 @@ def look_at(detector: Detector, pixels: Pixels, tiles: Iterable[Tile]) -> list[D
 def cut(pixels: Pixels, tile: Tile, tile_px: int) -> Pixels:
     """The tile's pixels at the network's size, (tile_px, tile_px, 3).
 
-    At native size this is a view or one copy; a larger tile is averaged down (area mean of whole
-    pixels). What lies outside the picture is grey, as the picture's mean would be.
+    At native size this is a view into the picture; a larger tile is averaged down (area mean). What
+    lies outside the picture is grey, as the picture's mean would be.
     """
     part = pixels[tile.y : tile.y + tile.side, tile.x : tile.x + tile.side]
     if tile.side != tile_px:
         part = _shrink(part, tile_px / tile.side)
     if part.shape[:2] == (tile_px, tile_px):
-        return np.ascontiguousarray(part)
+        return part
     whole = np.full((tile_px, tile_px, 3), 114, np.uint8)
     whole[: part.shape[0], : part.shape[1]] = part[:tile_px, :tile_px]
     return whole
