@@ -58,6 +58,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/contracts/test_ports.py
 	$(BIN)/lint-imports
 
 # Training wants packages of two gigabytes, so it has an environment of its own.

@@ -109,7 +109,10 @@ def watch_recording(
         uniform=random.SystemRandom().random,
     )
     with open_recording(recording, config) as (source, _, finder):
-        return watch(source, finder, sealer, panel)
+        counts = watch(source, finder, sealer, panel)
+        for line in source.skipped if isinstance(source, FolderFrames) else ():
+            panel.show("trouble", f"skipped: {line}")
+        return counts
 
 
 def hub_key(config: Config) -> PublicKey | None:

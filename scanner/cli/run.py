@@ -24,7 +24,7 @@ from scanner.cli.relay import add_broker_option, broker_arguments, with_broker
 from scanner.cli.replay import add_recording_options, recording_of
 from scanner.cli.text import json_line
 from scanner.config import Config
-from scanner.errors import UsageError
+from scanner.errors import ConfigError, UsageError
 from scanner.pipeline import Counts
 from scanner.replay.standins import ConsolePanel
 
@@ -52,6 +52,11 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--source needs --track FILE", hint="GPX or NMEA of the same walk")
     data: Path = args.data or data_folder()
     key = hub_key(config)
+    if key is None and config.mqtt.host:
+        raise ConfigError(
+            "no hub key: what would be sent could never be read",
+            hint="set privacy.hub_key or give --hub-key; `scanner hub keys` prints it",
+        )
     if key is None:
         print(
             "scanner: note: no hub key (privacy.hub_key, --hub-key): records are sealed to a key "
@@ -105,5 +110,6 @@ def _report(counts: Counts, as_json: bool) -> None:  # noqa: FBT001 - a flag of 
     print(
         f"{counts.frames} frames, {counts.detections} detections, {counts.sightings} sightings, "
         f"{counts.records} records kept, {counts.withheld} withheld, "
-        f"{counts.not_located} tracks not located"
+        f"{counts.not_located} tracks not located, "
+        f"{counts.without_fix} frames without fix or course"
     )

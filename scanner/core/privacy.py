@@ -24,11 +24,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What a profile allows to leave, and when."""
 
     bucket_days: Literal[1, 7, 28]
-    mean_delay_s: float
-    max_delay_s: float
+    max_delay_s: float  # a record is sent at an even chance anywhere within it
 
 
-OPEN: Final = Policy(bucket_days=1, mean_delay_s=0.0, max_delay_s=0.0)
+OPEN: Final = Policy(bucket_days=1, max_delay_s=0.0)
 PROFILES: Final = {"open": OPEN}
 
 
@@ -59,10 +58,7 @@ def due_s(policy: Policy, now_s: float, uniform: Callable[[], float]) -> int:
 
     ``uniform`` draws from [0, 1).
     """
-    if policy.mean_delay_s <= 0:
-        return 0
-    share = uniform() * policy.max_delay_s
-    return int(now_s + share)
+    return int(now_s + uniform() * policy.max_delay_s) if policy.max_delay_s else 0
 
 
 def _entry(sighting: Sighting) -> CameraEntry:

@@ -192,11 +192,6 @@ class Tracker:
         ended, self._live = self._live, []
         return self._finish(ended)
 
-    @property
-    def live_count(self) -> int:
-        """How many tracks may still grow."""
-        return len(self._live)
-
     def _finish(self, ended: Sequence[_Live]) -> list[Track]:
         tracks = []
         for live in ended:

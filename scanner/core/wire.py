@@ -7,7 +7,7 @@ sealed form (``scanner.sealing``) is what travels. The map side is GeoJSON (RFC 
 
 import hashlib
 import math
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,7 +19,6 @@ VERSION: Final = 1
 PLAIN_BYTES: Final = 1024  # 8 cameras and a cohort token of 512 bytes fit
 SEALED_BYTES: Final = PLAIN_BYTES + 48  # libsodium sealed box: ephemeral key 32, tag 16
 MAX_CAMERAS: Final = 8
-MAX_PAYLOAD_BYTES: Final = SEALED_BYTES
 
 LATITUDE_MAX_E7: Final = 900_000_000
 LONGITUDE_MAX_E7: Final = 1_800_000_000
@@ -170,9 +169,6 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     cameras: int
     kinds: dict[Kind, int]
     first_seen: dict[Month, int]
-
-
-MAP_TYPES: Final[dict[str, Any]] = {"map": Cell, "changes": Change, "stats": Stats}
 
 
 def encode_json(message: object) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scanner.cli import COMMANDS
-from tests.helpers.media import write_gpx, write_video
+from tests.helpers.media import write_gpx, write_pictures, write_video
 
 ROOT = Path(__file__).parents[2]
 
@@ -197,3 +197,21 @@ def test_replay_draws_the_walk(video: Path, track: Path, tmp_path: Path, name: s
     assert "wanted" in error_of(
         scanner("replay", video, "--track", track, "--plot", tmp_path / "plot.gif"), 2
     )
+
+
+def test_nothing_is_sent_that_nobody_could_read(video: Path, track: Path, tmp_path: Path) -> None:
+    result = scanner(
+        *("run", "--once", "--source", video, "--track", track, "--data", tmp_path / "d"),
+        *("--broker", "127.0.0.1:9"),
+    )
+    assert "no hub key" in error_of(result, 78)
+    assert not (tmp_path / "d").exists()
+
+
+def test_run_names_pictures_that_it_set_aside(track: Path, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "walk", count=4)
+    (folder / "2.png").write_bytes(b"broken")
+    result = scanner("run", "--once", "--source", folder, "--track", track, "--data", tmp_path)
+    assert result.returncode == 0
+    assert "2.png" in result.stderr
+    assert "3 frames" in result.stdout

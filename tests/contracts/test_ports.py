@@ -1,7 +1,10 @@
-"""The type checker compares every adapter with its port; at run time their methods exist."""
+"""`make check` has the type checker compare every adapter with its port."""
 
 from typing import TYPE_CHECKING
 
+from scanner.hardware.ble import BlePositions
+from scanner.hardware.gpsd import GpsdPositions
+from scanner.hardware.nmea import SerialPositions
 from scanner.hardware.tflite import TfliteDetector
 from scanner.network.session import MqttPublisher
 from scanner.replay import standins
@@ -18,12 +21,21 @@ if TYPE_CHECKING:
         standins.ScriptedFrames,
     ]
     detectors: list[type[ports.Detector]] = [TfliteDetector, standins.ScriptedDetector]
-    positions: list[type[ports.PositionSource]] = [RecordedTrack, standins.ScriptedPositions]
+    positions: list[type[ports.PositionSource]] = [
+        RecordedTrack,
+        standins.ScriptedPositions,
+        GpsdPositions,
+        SerialPositions,
+        BlePositions,
+    ]
     stores: list[type[ports.RecordStore]] = [Outbox, standins.MemoryStore]
     publishers: list[type[ports.Publisher]] = [MqttPublisher, standins.RecordingPublisher]
     panels: list[type[ports.Panel]] = [standins.ConsolePanel]
 
 
 def test_each_adapter_has_a_docstring_that_says_what_it_is() -> None:
-    for adapter in (VideoFrames, FolderFrames, TfliteDetector, RecordedTrack, Outbox):
+    for adapter in (
+        *(VideoFrames, FolderFrames, TfliteDetector, RecordedTrack, Outbox),
+        *(GpsdPositions, SerialPositions, BlePositions, MqttPublisher),
+    ):
         assert adapter.__doc__

@@ -87,5 +87,5 @@ def test_open_records_are_due_at_once() -> None:
 
 
 def test_a_policy_with_delay_draws_from_the_source_given() -> None:
-    policy = privacy.Policy(bucket_days=7, mean_delay_s=100, max_delay_s=1000)
+    policy = privacy.Policy(bucket_days=7, max_delay_s=1000)
     assert privacy.due_s(policy, NOON, lambda: 0.5) == int(NOON) + 500
