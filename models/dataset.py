@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.backdrops import backdrop
+from models.details import draw_details
 from models.pasting import Piece, make_piece
 from models.photometry import Generator, degrade, recolour
 from models.sources import Label, Source, Sources
@@ -26,7 +27,9 @@ MOST_COVERED = 0.5
 SMALLEST_PX = 5.0
 PADDED = 0.1  # share of tiles that reach past the picture
 PADDING_GREY = 114  # as in scanner.looking
-NO_CAMERA = 0.28  # share of tiles without a pasted camera
+NO_CAMERA = 0.38  # share of tiles without a pasted camera
+LOOKALIKES = (0.3, 0.3, 0.22, 0.18)  # share of tiles with none, one, two, three of them
+DETAILS = 0.35  # share of tiles with holes, bolts or the like
 
 
 @dataclass(slots=True)
@@ -75,7 +78,9 @@ class Composer:
         """Return tile ``number``."""
         rng = np.random.default_rng([self.seed, number])
         canvas = self._background(rng)
-        for _ in range(int(rng.choice(4, p=(0.45, 0.3, 0.15, 0.1)))):
+        while rng.random() < DETAILS:
+            draw_details(rng, canvas.pixels)
+        for _ in range(int(rng.choice(4, p=LOOKALIKES))):
             self._paste(rng, canvas, self.sources.lookalikes, LOOKALIKE_PX)
         if rng.random() > NO_CAMERA:
             for _ in range(int(rng.choice((1, 2, 3, 4), p=(0.55, 0.25, 0.12, 0.08)))):
@@ -90,7 +95,7 @@ class Composer:
     def _background(self, rng: Generator) -> Canvas:
         """Return a crop of a labelled picture, of a plain one, or something drawn."""
         labelled, plain = self.sources.labelled, self.sources.plain
-        chances = np.array([0.4 * bool(labelled), 0.3 * bool(plain), 0.3])
+        chances = np.array([0.4 * bool(labelled), 0.4 * bool(plain), 0.2])
         choice = rng.choice(3, p=chances / chances.sum())
         if choice == 2:
             return Canvas(backdrop(rng, self.side).astype(np.float32))

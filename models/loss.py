@@ -102,8 +102,18 @@ def overlap(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return iou, iou - (hull - union) / hull
 
 
-def total(outputs: Sequence[Tensor], tiles: Sequence[Tile]) -> tuple[Tensor, dict[str, float]]:
-    """Return the loss of a batch and its parts."""
+def away_from(boxes: Tensor, middles: Tensor) -> Tensor:
+    """Return which cells (A) lie outside of all boxes (n, 4) enlarged by half."""
+    if not len(boxes):
+        return torch.ones(len(middles), dtype=torch.bool)
+    centres, reach = (boxes[:, 2:] + boxes[:, :2]) / 2, (boxes[:, 2:] - boxes[:, :2]) * 0.75 + 8
+    return ((middles[:, None] - centres).abs() > reach).any(2).all(1)
+
+
+def total(
+    outputs: Sequence[Tensor], tiles: Sequence[Tile]
+) -> tuple[Tensor, dict[str, float], list[float]]:
+    """Return the loss of a batch, its parts, and the highest wrong score of each tile."""
     raw, sides = flatten(outputs)
     middles, strides = cells(tiles[0].pixels.shape[0])
     targets = [assign(tile, middles, strides) for tile in tiles]
@@ -133,4 +143,7 @@ def total(outputs: Sequence[Tensor], tiles: Sequence[Tile]) -> tuple[Tensor, dic
     ).mean(1)
     kind = (kind * known).sum() / max(int(known.sum()), 1)
     loss = score + BOX_WEIGHT * box + KIND_WEIGHT * kind
-    return loss, {"score": score.item(), "box": box.item(), "kind": kind.item()}
+    parts = {"score": score.item(), "box": box.item(), "kind": kind.item()}
+    alone = torch.stack([away_from(target.boxes, middles) for target in targets])
+    wrong = torch.where((camera == -1) & alone, likely, 0.0).max(1).values
+    return loss, parts, wrong.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,15 +147,35 @@ def read_yolo(folder: Path) -> list[Source]:
 
 
 def read_coco(listing: Path) -> list[Source]:
-    """Return the pictures of a COCO .json; categories named as one of KINDS keep their kind."""
+    """Return the pictures of a COCO .json with the boxes of those categories that are cameras.
+
+    Categories named as one of KINDS keep their kind. Of a listing of many things, as that of
+    Objects365, only the surveillance cameras count. Pictures whose file is missing are left out.
+    """
     data = json.loads(listing.read_text())
     names = {category["id"]: category["name"] for category in data.get("categories", [])}
+    cameras = {number for number, name in names.items() if _is_camera(name)}
+    if len(names) > 1 and not cameras:
+        listed = ", ".join(sorted(names.values())[:8])
+        raise SystemExit(f"{listing}: no category is a camera: {listed}; name one cctv")
     labels: dict[int, list[Label]] = {}
     for entry in data["annotations"]:
+        if cameras and entry["category_id"] not in cameras:
+            continue
         x, y, w, h = entry["bbox"]
         label = Label((x, y, x + w, y + h), _kind_number(names.get(entry["category_id"], "")))
         labels.setdefault(entry["image_id"], []).append(label)
     return [
         Source(listing.parent / image["file_name"], tuple(labels.get(image["id"], ())))
         for image in data["images"]
+        if (listing.parent / image["file_name"]).exists()
+    ]
+
+
+def _is_camera(category: str) -> bool:
+    """Whether a category is a surveillance camera: by kind, or as public data sets name it."""
+    words = re.split(r"[^a-z]+", category.lower())
+    return bool({"cctv", "surveillance", *KINDS} & set(words)) or words[:2] == [
+        "security",
+        "camera",
     ]

@@ -19,11 +19,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from models.again import Again
 from models.dataset import Composer, Tile
 from models.figures import Found, at_threshold, average_precision, match, suppress
 from models.loss import cells, corners, flatten, total
 from models.network import Network, backbone_file, load_backbone
 from models.plan import TILE_PX
+from models.quantised import QuantisedNetwork
 from models.sources import find_sources
 
 BACKBONE_SHARE = 0.25  # of the learning rate
@@ -92,7 +94,8 @@ class Run:
 def new_run(args: argparse.Namespace) -> Run:
     """Return a run with ImageNet weights in the backbone, or that of --resume or --start."""
     torch.manual_seed(args.seed)
-    network = Network(args.frozen_blocks).to(memory_format=torch.channels_last)
+    made = QuantisedNetwork if args.quantise else Network
+    network = made(args.frozen_blocks).to(memory_format=torch.channels_last)
     load_backbone(network, backbone_file())
     groups = []
     for backbone in (False, True):
@@ -129,12 +132,13 @@ def to_input(tiles: Sequence[Tile]) -> torch.Tensor:
     return (pixels.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def step(run: Run, tiles: Sequence[Tile]) -> dict[str, float]:
-    """Learn from one batch; returns the parts of its loss."""
+def step(run: Run, tiles: Sequence[Tile]) -> tuple[dict[str, float], list[float]]:
+    """Learn from one batch; returns the parts of its loss and each tile's highest wrong score."""
     run.network.train()
-    with torch.autocast("cpu", torch.bfloat16):
+    exact = isinstance(run.network, QuantisedNetwork)  # 16 bits would round more than int8 does
+    with torch.autocast("cpu", torch.bfloat16, enabled=not exact):
         outputs = run.network(to_input(tiles))
-    loss, parts = total(outputs, tiles)
+    loss, parts, wrong = total(outputs, tiles)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(run.network.parameters(), 10.0)
@@ -150,7 +154,7 @@ def step(run: Run, tiles: Sequence[Tile]) -> dict[str, float]:
                 mean.copy_(value)
     run.batches += 1
     run.tiles += len(tiles)
-    return parts
+    return parts, wrong
 
 
 def validate(network: Network, composer: Composer, count: int = VALIDATION_TILES) -> list[Found]:
@@ -195,17 +199,21 @@ def train(args: argparse.Namespace) -> None:
     composer = Composer(held_out, TILE_PX, VALIDATION_SEED)
     began = previous = time.monotonic()
     before, saved, means = run.seconds, run.seconds, dict[str, float]()
-    for tiles in batches(args, run.tiles):
+    counted = run.tiles
+    again = Again(args.seed)
+    for new in batches(args, run.tiles):
+        tiles = new + again.take(len(new) // 4)
         progress = run.tiles / args.tiles if args.tiles else run.seconds / (args.minutes * 60)
         set_rate(run, progress)
-        parts = step(run, tiles)
+        parts, wrong = step(run, tiles)
+        again.offer(new, wrong)
         run.seconds = before + time.monotonic() - began
         for name, value in parts.items():
             means[name] = means.get(name, value) * 0.98 + value * 0.02
         if run.batches % args.report == 0:
             now = time.monotonic()
-            speed = args.report * args.batch / (now - previous)
-            previous = now
+            speed = (run.tiles - counted) / (now - previous)
+            previous, counted = now, run.tiles
             text = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
             print(
                 f"{run.seconds / 60:.1f} min, {run.tiles} tiles, {speed:.1f}/s: {text}", flush=True
@@ -253,6 +261,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--save-minutes", type=float, default=5.0)
     parser.add_argument("--report", type=int, default=50, help="batches between lines")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--quantise", action="store_true",
+        help="compute as the int8 file will; for the last part of training, with --start",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on from RUN/checkpoint.pt")
     parser.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
     train(parser.parse_args(argv))

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.again import Again
 from models.backdrops import backdrop
-from models.dataset import Composer
+from models.dataset import Composer, Tile
+from models.details import draw_details
 from models.pasting import lengthen, make_piece, turn
 from models.photometry import degrade
 from models.sources import Label, Source, Sources
@@ -101,3 +103,28 @@ def test_drawn_backgrounds_and_poor_pictures_stay_pictures() -> None:
         picture = degrade(rng, backdrop(rng, 96))
         assert picture.shape == (96, 96, 3)
         assert picture.dtype == np.uint8
+
+
+def test_details_change_the_picture_and_stay_grey_levels() -> None:
+    changed = 0
+    for seed in range(40):
+        picture = np.full((96, 96, 3), 120, np.float32)
+        draw_details(np.random.default_rng(seed), picture)
+        assert picture.shape == (96, 96, 3)
+        assert np.isfinite(picture).all()
+        assert -300 < picture.min() <= picture.max() < 600
+        changed += bool((picture != 120).any())
+    assert changed > 30
+
+
+def test_the_worst_tiles_come_again_once_and_mirrored() -> None:
+    def tile(place: float) -> Tile:
+        boxes = np.array([[place, 0, place + 5, 9]], np.float32)
+        return Tile(np.zeros((40, 40, 3), np.uint8), boxes, np.zeros(1, int), boxes[:0])
+
+    again = Again(1)
+    again.offer([tile(1), tile(2), tile(3)], [0.5, 0.1, 0.9, 0.99])
+    worst, second = again.take(5)
+    assert worst.boxes.tolist() == [[32, 0, 37, 9]]
+    assert second.boxes.tolist() == [[34, 0, 39, 9]]
+    assert again.take(5) == []

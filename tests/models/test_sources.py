@@ -91,14 +91,43 @@ def test_a_damaged_yolo_line_names_its_file(tmp_path: Path) -> None:
         read_labelled(tmp_path)
 
 
-def test_coco_categories_become_kinds(tmp_path: Path) -> None:
+def coco(folder: Path, *categories: str) -> None:
+    """Write a listing with one box of each category in the first of two pictures."""
+    for name in "ab":
+        picture(folder / f"{name}.jpg")
+    pairs = list(enumerate(categories, start=3))
     data = {
-        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
-        "annotations": [{"image_id": 7, "category_id": 3, "bbox": [10, 20, 5, 6]}],
-        "categories": [{"id": 3, "name": "alpr"}],
+        "images": [{"id": 7 + n, "file_name": f"{name}.jpg"} for n, name in enumerate("abc")],
+        "annotations": [
+            {"image_id": 7, "category_id": number, "bbox": [10 * number, 20, 5, 6]}
+            for number, _ in pairs
+        ],
+        "categories": [{"id": number, "name": name} for number, name in pairs],
     }
-    (tmp_path / "boxes.json").write_text(json.dumps(data))
+    (folder / "boxes.json").write_text(json.dumps(data))
+
+
+def test_coco_categories_become_kinds_and_a_missing_picture_is_left_out(tmp_path: Path) -> None:
+    coco(tmp_path, "alpr")
     first, second = read_labelled(tmp_path)
-    assert first.labels[0].box == (10, 20, 15, 26)
+    assert first.labels[0].box == (30, 20, 35, 26)
     assert first.labels[0].kind == 3
     assert second.labels == ()
+
+
+@pytest.mark.parametrize("name", ["Surveillance Camera", "object--cctv-camera", "Security camera"])
+def test_of_many_coco_categories_only_cameras_count(tmp_path: Path, name: str) -> None:
+    coco(tmp_path, "Street Lights", name, "Camera")
+    first, _ = read_labelled(tmp_path)
+    assert [label.box[0] for label in first.labels] == [40]
+
+
+def test_a_single_coco_category_is_cameras_whatever_its_name(tmp_path: Path) -> None:
+    coco(tmp_path, "0")
+    assert len(read_labelled(tmp_path)[0].labels) == 1
+
+
+def test_a_coco_listing_without_cameras_says_what_it_has(tmp_path: Path) -> None:
+    coco(tmp_path, "Chair", "Camera")
+    with pytest.raises(SystemExit, match="no category is a camera: Camera, Chair"):
+        read_labelled(tmp_path)

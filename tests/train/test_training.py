@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from models.dataset import Tile
-from models.loss import assign, cells, corners, overlap, total
+from models.loss import assign, away_from, cells, corners, overlap, total
 from models.network import Network, folded
 from models.plan import BOX_CHANNELS, SCORE_CHANNELS, detector
+from models.quantised import QuantisedNetwork
 
 
 def tile(*boxes: tuple[float, ...], ignored: tuple[float, ...] = ()) -> Tile:
@@ -61,9 +62,10 @@ def test_the_network_has_the_promised_outputs_and_learns_where_it_is_not_frozen(
         for stride in (8, 16, 32)
         for channels in (SCORE_CHANNELS, BOX_CHANNELS)
     ]
-    loss, parts = total(outputs, [tile((30, 30, 60, 60)), tile()])
+    loss, parts, wrong = total(outputs, [tile((30, 30, 60, 60)), tile()])
     loss.backward()
     assert np.isfinite(list(parts.values())).all()
+    assert len(wrong) == 2
     assert network.convs["stem"].weight.grad is None
     assert network.convs["block9-project"].weight.grad.abs().sum() > 0
 
@@ -82,3 +84,28 @@ def test_folding_keeps_what_the_network_computes() -> None:
     made = torch.nn.functional.conv2d(value, kernel, bias)
     wanted = network.norms["side8"](network.convs["side8"](value))
     assert torch.allclose(made, wanted, atol=1e-4)
+
+
+def test_the_quantised_network_is_close_to_the_exact_one_and_learns() -> None:
+    torch.manual_seed(0)
+    exact, rounded = Network(), QuantisedNetwork()
+    rounded.load_state_dict(exact.state_dict())
+    exact.eval()
+    pixels = torch.rand(2, 3, 64, 64)
+    outputs = rounded(pixels)
+    for a, b in zip(exact(pixels), outputs, strict=True):
+        assert (a - b).abs().mean() < 0.1 * a.abs().mean() + 0.05
+    for name, value in zip(rounded.ranges, outputs, strict=False):
+        low, high = rounded.ranges[name]
+        assert low <= 0 <= high
+        assert value.unique().numel() <= 256
+    sum(value.square().mean() for value in outputs).backward()
+    assert rounded.convs["block9-project"].weight.grad.abs().sum() > 0
+
+
+def test_what_is_wrong_is_looked_for_away_from_cameras() -> None:
+    middles, _ = cells(128)
+    away = away_from(torch.tensor([[40.0, 40, 80, 80]]), middles)
+    assert not away[(middles - 60).abs().sum(1).argmin()]
+    assert away[0]
+    assert away_from(torch.zeros((0, 4)), middles).all()
