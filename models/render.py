@@ -161,6 +161,8 @@ def render(what: str, args: argparse.Namespace) -> None:
     extra = ["--seed", str(args.seed)]
     if what == "cutouts" and args.glb is not None:
         extra += ["--glb", str(args.glb)]
+    if what == "cutouts" and args.only is not None:
+        extra += ["--only", args.only]
     run_chunks(what, args.out, list(chunks(missing, RESTART_AFTER[what])), extra, args.processes)
 
 
@@ -197,6 +199,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if what == "cutouts":
             command.add_argument(
                 "--glb", type=Path, help="folder with .glb models of bullet cameras"
+            )
+            command.add_argument(
+                "--only", choices=("cameras", "lookalikes"), help="leave out the other sort"
             )
     sheet = commands.add_parser("sheet", help="a contact sheet with boxes")
     sheet.add_argument("--dir", type=Path, required=True, help="folder that holds an index.jsonl")

@@ -19,7 +19,10 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A surface: recipe names the shader, colours are linear RGB, roughness and metal are 0..1."""
+    """A surface: recipe names the shader, colours are linear RGB, roughness and metal are 0..1.
+
+    Beyond about fade_m metres from the model's origin the surface dissolves; 0 keeps it whole.
+    """
 
     recipe: str = "paint"
     colour: Colour = (0.8, 0.8, 0.8)
@@ -29,6 +32,7 @@ class Finish:
     second: Colour = (0.2, 0.2, 0.2)
     strength: float = 0.0
     scale: float = 1.0
+    fade_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,24 @@ def shader(finish: Finish) -> Any:
     nodes.clear()
     tree = Tree(material.node_tree)
     surface = RECIPES[finish.recipe](tree, finish)
+    if finish.fade_m > 0:
+        surface = dissolved(tree, surface, finish.fade_m)
     tree.link(surface, tree.node("ShaderNodeOutputMaterial").inputs[0])
     _made[finish] = material
     return material
+
+
+def dissolved(tree: Tree, surface: Any, fade_m: float) -> Any:
+    """Return the surface with a ragged soft edge about fade_m metres from the origin.
+
+    A piece of wall cut straight would tell by its edge that something was pasted.
+    """
+    far = tree.node("ShaderNodeVectorMath", {0: tree.place()}, operation="LENGTH").outputs["Value"]
+    ragged = tree.ramp(tree.noise(1.6 / fade_m, 3.0), 0.25, 0.75, -0.2 * fade_m, 0.2 * fade_m)
+    edge = tree.node("ShaderNodeMath", {0: far, 1: ragged}, operation="ADD").outputs[0]
+    amount = tree.ramp(edge, 0.72 * fade_m, 0.98 * fade_m)
+    clear = tree.node("ShaderNodeBsdfTransparent").outputs[0]
+    return tree.node("ShaderNodeMixShader", {0: amount, 1: surface, 2: clear}).outputs[0]
 
 
 def add_ambient(level: float) -> None:

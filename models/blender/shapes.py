@@ -120,6 +120,13 @@ def ball(
     return lathe(profile, segments)
 
 
+def ellipsoid(rx: float, ry: float, rz: float, segments: int = 20) -> Mesh:
+    """Return an ellipsoid about the origin with the half axes in metres."""
+    mesh = ball(1.0, rings=10, segments=segments)
+    mesh.vertices[:] = mesh.vertices * (rx, ry, rz)
+    return mesh
+
+
 def rounded(width: float, height: float, radius: float, corner: int = 4) -> NDArray[np.float64]:
     """Return a rounded rectangle (M, 2) about the origin, counter-clockwise."""
     r = max(1e-4, min(radius, width / 2 - 1e-4, height / 2 - 1e-4))
