@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from models.operators import objections
+from models.edgetpu_check import objections
 from models.plan import TILE_PX, Node, detector, outputs
 
 CALIBRATION_TILES = 200

@@ -30,7 +30,10 @@ SCORE_CHANNELS: Final = 1 + len(MODEL_KINDS)
 BOX_CHANNELS: Final = 4
 MAX_CANDIDATES: Final = 100  # of one tile, before merging
 MIN_SIDE_PX: Final = 3.0
-RUNTIMES: Final = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+RUNTIMES: Final = {
+    "litert": "ai_edge_litert.interpreter",
+    "tflite": "tflite_runtime.interpreter",
+}
 SHIPPED: Final = "detector.tflite"
 
 
@@ -58,13 +61,16 @@ def shipped_model() -> Path:
 class TfliteDetector:
     """Finds cameras in square tiles with a .tflite file on the processor.
 
-    Raises ModelError when the file is missing, damaged or of another form.
+    ``runtime`` is one of RUNTIMES, or empty for the first that is installed. Raises ModelError when
+    the file is missing, damaged or of another form.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1, threshold: float = 0.65) -> None:
+    def __init__(
+        self, model: Path, *, threads: int = 1, threshold: float = 0.65, runtime: str = ""
+    ) -> None:
         self._threshold = threshold
         self._invoke_s = 0.0
-        self._interpreter = _open(model, threads)
+        self._interpreter = _open(model, threads, runtime)
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         self._input, self._tile_size = _check_input(model, inputs)
@@ -135,23 +141,24 @@ def _corners(
     return np.clip(corners, 0, tile_size).astype(np.float32)
 
 
-def _runtime() -> ModuleType:
-    for name in RUNTIMES:
+def _runtime(wanted: str = "") -> ModuleType:
+    for name in [RUNTIMES[wanted]] if wanted else RUNTIMES.values():
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError:
             continue
     raise ModelError(
-        "no runtime for .tflite files", hint="pip install ai-edge-litert, or tflite-runtime"
+        "no runtime for .tflite files" + (f" called {wanted}" if wanted else ""),
+        hint="pip install ai-edge-litert, or tflite-runtime",
     )
 
 
-def _open(model: Path, threads: int) -> Any:
+def _open(model: Path, threads: int, runtime: str = "") -> Any:
     if not model.is_file():
         raise ModelError(f"{model}: no such file", hint="see detector.model in scanner.toml")
     try:
         with _quiet():
-            interpreter = _runtime().Interpreter(model_path=str(model), num_threads=threads)
+            interpreter = _runtime(runtime).Interpreter(model_path=str(model), num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError) as e:
         first_line = str(e).partition("\n")[0]

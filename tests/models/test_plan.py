@@ -1,4 +1,4 @@
-from models.operators import MAX_PARAMETER_BYTES
+from models.edgetpu_check import MAX_PARAMETER_BYTES
 from models.plan import (
     BOX_CHANNELS,
     SCORE_CHANNELS,
