@@ -125,7 +125,10 @@ def convert(arrays_file: Path, out: Path, *, float32: bool) -> None:
             yield [tile[np.newaxis]]
 
     with tempfile.TemporaryDirectory() as folder:
-        model.export(folder, verbose=False)  # from_concrete_functions fails on READ_VARIABLE
+        # A signature of one tile: without it the file's batch stays open, which no compiler maps.
+        # from_concrete_functions fails on READ_VARIABLE.
+        one = [tf.TensorSpec((1, TILE_PX, TILE_PX, 3), tf.float32)]
+        model.export(folder, verbose=False, input_signature=one)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if not float32:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
