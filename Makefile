@@ -9,7 +9,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .PHONY: help setup demo test check format clean train-setup test-train
 
 # What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies.
-TEST_PACKAGES := mosquitto gpsd gpsd-clients dbus libfaketime systemd
+TEST_PACKAGES := mosquitto mosquitto-clients gpsd gpsd-clients dbus libfaketime systemd
 
 # $(call debian,PACKAGES): install those that are missing, all at once.
 define debian
@@ -29,6 +29,8 @@ help:
 	@echo "make demo ONCE=1    the same, ends with the table"
 	@echo "make test           the tests"
 	@echo "make check          linters, types, layers"
+	@echo "make soak           100,000 records over a bad line, 200 kills"
+	@echo "make privacy        attack what a month of volunteers sends; a table, a drawing"
 	@echo "make setup          everything that demo and test need"
 	@echo "make train-setup    what training needs, in .venv-train"
 	@echo "make test-train     the tests of training"
@@ -53,6 +55,15 @@ demo: $(READY)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
+
+# Not part of the tests: half an hour.
+.PHONY: soak
+soak: setup
+	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
+
+.PHONY: privacy
+privacy: $(READY)
+	$(BIN)/python -m tests.attack.report --svg docs/pictures/privacy.svg $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,10 +1,8 @@
 """The composition root: builds the parts a command needs from the configuration."""
 
-import os
 import random
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,42 +12,44 @@ from nacl.public import PrivateKey, PublicKey
 from scanner import sealing
 from scanner.config import Config, Lens
 from scanner.core.geometry import LensModel
+from scanner.core.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
-from scanner.errors import ConfigError, DeviceError
+from scanner.errors import ConfigError
+from scanner.frame import Frame
 from scanner.hardware.tflite import TfliteDetector, shipped_model
 from scanner.looking import Watcher
-from scanner.network.session import MqttPublisher
 from scanner.pipeline import Counts, Finder, Sealer, watch
-from scanner.ports import Panel, RecordStore
-from scanner.relay import drain, keep_sending
+from scanner.ports import FrameSource, Panel
 from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack
-from scanner.storage.outbox import Outbox
+from scanner.storage.known import Known
+from scanner.storage.outbox import OWN_FOLDER, Outbox
+from scanner.storage.tokens import Tokens, good_months, has_tokens
 
-FAINT_SHARE: Final = 0.9  # of the threshold: what is enough in one frame of many
+LEAST_HFOV_DEG: Final = 10.0
+# Of the odds at the threshold, which is for one picture; a walk shows a camera in many. Both were
+# set on the demo's walk, the only one there is with a truth.
+FAINT_ODDS: Final = 0.43  # what is enough in one frame
+TRACK_ODDS: Final = 0.7  # what is enough on average of a track's best views
 REPLAY_RATE: Final = 5.0  # frames per second looked at, as on the device
 
 
-def data_folder() -> Path:
-    """Where the outbox lies: systemd's state folder, else the user's own data folder."""
-    state = os.environ.get("STATE_DIRECTORY")
-    if state:
-        return Path(state)
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "scanner"
-
-
-def open_detector(config: Config, *, share: float = 1.0) -> TfliteDetector:
+def open_detector(config: Config, *, odds: float = 1.0) -> TfliteDetector:
     """The detector that the configuration names, or the shipped one.
 
-    ``share`` of the configured threshold is enough for a detection.
+    A detection needs ``odds`` times the odds at the threshold.
     """
     settings = config.detector
     return TfliteDetector(
         Path(settings.model) if settings.model else shipped_model(),
         threads=settings.threads,
-        threshold=settings.threshold * share,
+        threshold=at_odds(settings.threshold, odds),
     )
+
+
+def at_odds(score: float, times: float) -> float:
+    """The score whose odds, itself against its rest to 1, are so many times those of ``score``."""
+    return times * score / (1 - score + times * score)
 
 
 def model_version(config: Config) -> str:
@@ -61,8 +61,54 @@ def model_version(config: Config) -> str:
 
 
 def lens_model(lens: Lens) -> LensModel:
-    """The lens of the configuration."""
-    return msgspec.convert(msgspec.structs.asdict(lens), LensModel)
+    """The lens of the configuration; raises ConfigError if no picture can come through it."""
+    if lens.calibration and (lens.hfov_deg or lens.distortion):
+        raise ConfigError(
+            "lens.calibration already says what lens.hfov_deg and lens.distortion say",
+            hint="remove the one or the others",
+        )
+    try:
+        optics = _calibrated(Path(lens.calibration)) if lens.calibration else _named(lens)
+        model = msgspec.structs.replace(
+            optics.resized(lens.width_px, lens.height_px),
+            mount_yaw_deg=lens.mount_yaw_deg,
+            mount_pitch_deg=lens.mount_pitch_deg,
+            mount_roll_deg=lens.mount_roll_deg,
+            height_m=lens.height_m,
+        )
+        model.check()
+    except ValueError as e:
+        what = lens.calibration or "[lens]"
+        raise ConfigError(f"{what}: {e}", hint="`scanner calibrate` measures a lens") from e
+    return model
+
+
+def _named(lens: Lens) -> LensModel:
+    """The preset, with what is set beside it."""
+    preset = PRESETS[lens.preset]
+    if 0 < lens.hfov_deg <= LEAST_HFOV_DEG:
+        raise ConfigError(
+            f"lens.hfov_deg: {lens.hfov_deg:g} degrees is no lens of ours, above"
+            f" {LEAST_HFOV_DEG:g} is wanted",
+            hint="0: that of the preset",
+        )
+    k1, k2, k3 = (*lens.distortion, 0.0, 0.0, 0.0)[:3] if lens.distortion else preset.distortion
+    return LensModel(
+        width_px=lens.width_px,
+        height_px=lens.height_px,
+        hfov_deg=lens.hfov_deg or preset.hfov_deg,
+        k1=k1,
+        k2=k2,
+        k3=k3,
+    )
+
+
+def _calibrated(path: Path) -> LensModel:
+    """The lens that a calibration file describes; raises ValueError."""
+    try:
+        return decode(path.read_text(encoding="utf-8")).lens()
+    except OSError as e:
+        raise ValueError(f"cannot be read: {e.strerror}") from e
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,95 +132,118 @@ def open_recording(
         stack.callback(positions.close)
         source = open_frames(recording.source, rate=recording.rate)
         stack.callback(source.close)
-        watcher = Watcher(open_detector(config, share=FAINT_SHARE), config.detector.budget)
+        budget = config.detector.inferences_per_s / recording.rate
+        watcher = Watcher(open_detector(config, odds=FAINT_ODDS), budget)
         finder = Finder(
             watcher,
             positions,
             lens_model(config.lens),
-            min_score=config.detector.threshold,
+            min_score=at_odds(config.detector.threshold, TRACK_ODDS),
             remember=remember,
         )
         yield source, positions, finder
 
 
+class _Until:
+    """Frames of a source until someone says stop; what was found till then is kept."""
+
+    def __init__(self, source: FrameSource, told_to_stop: Callable[[], bool]) -> None:
+        self._source = source
+        self._told_to_stop = told_to_stop
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames of the source."""
+        for frame in self._source.frames():
+            if self._told_to_stop():
+                return
+            yield frame
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
 def watch_recording(
-    recording: Recording, config: Config, store: RecordStore, key: PublicKey, panel: Panel
+    recording: Recording,
+    config: Config,
+    store: Outbox,
+    key: PublicKey | sealing.HubKeys,
+    panel: Panel,
+    *,
+    close_door: Callable[[], None] = lambda: None,
+    told_to_stop: Callable[[], bool] = lambda: False,
 ) -> Counts:
-    """The device from files: fill the outbox with what the walk shows."""
-    sealer = Sealer(
-        store,
-        lambda record: sealing.seal(record, key),
-        PROFILES[config.privacy.profile],
-        model=model_version(config),
-        uniform=random.SystemRandom().random,
-    )
-    with open_recording(recording, config) as (source, _, finder):
-        counts = watch(source, finder, sealer, panel)
+    """The device from files: fill the outbox with what the walk shows.
+
+    ``close_door`` is called when all is open and nothing has been looked at yet.
+    """
+    policy = PROFILES[config.privacy.profile]
+    store.settle()  # a walk that was cut off left its order there
+    with (
+        closing(Known(store.folder, policy)) as known,
+        sealing_of(config, store.folder, key) as seal,
+        open_recording(recording, config) as (
+            source,
+            _,
+            finder,
+        ),
+    ):
+        sealer = Sealer(
+            store,
+            seal,
+            policy,
+            model=model_version(config),
+            uniform=random.SystemRandom().random,
+            known=known,
+        )
+        close_door()
+        counts = watch(_Until(source, told_to_stop), finder, sealer, panel)
         for line in source.skipped if isinstance(source, FolderFrames) else ():
             panel.show("trouble", f"skipped: {line}")
+        store.settle()
         return counts
 
 
-def hub_key(config: Config) -> PublicKey | None:
-    """The hub's public key, if one is configured; raises ConfigError if it is not a key."""
-    return sealing.key_from_text(config.privacy.hub_key) if config.privacy.hub_key else None
+@contextmanager
+def sealing_of(
+    config: Config, data: Path, key: PublicKey | sealing.HubKeys
+) -> Iterator[sealing.Sealing]:
+    """How records are sealed: with a cohort's token while there are any, and for their finder.
+
+    All files are opened here: once the door is closed, none can be. Raises ConfigError for a copy
+    of one's own in the profile ``hostile``.
+    """
+    own_key = own_key_of(config)
+    with ExitStack() as stack:
+        tokens = stack.enter_context(closing(Tokens(data))) if has_tokens(data) else None
+        own = stack.enter_context(closing(Outbox(data / OWN_FOLDER))) if own_key else None
+        if own:
+            own.settle()
+            stack.callback(own.settle)
+        yield sealing.Sealing(
+            key,
+            token=(lambda day: tokens.spend(good_months(day))) if tokens else lambda _: b"",
+            own_key=own_key,
+            keep=own.add if own else lambda _: None,
+        )
+
+
+def own_key_of(config: Config) -> PublicKey | None:
+    """The volunteer's own key, if one is configured; raises ConfigError."""
+    if config.privacy.own_key and config.privacy.profile == "hostile":
+        raise ConfigError(
+            "privacy.own_key: not in the profile hostile: whoever has a key can be made to use it",
+            hint="remove it from scanner.toml",
+        )
+    text = config.privacy.own_key
+    return sealing.key_from_text(text, "privacy.own_key") if text else None
+
+
+def hub_key(config: Config) -> sealing.HubKeys | PublicKey | None:
+    """What records are sealed to, if anything is configured; raises ConfigError."""
+    return sealing.hub_keys_of(config.privacy.hub_key, config.privacy.hub_keys)
 
 
 def nobodys_key() -> PublicKey:
     """A key whose private half is thrown away: what is sealed to it can never be read."""
     return PrivateKey.generate().public_key
-
-
-def mqtt_password() -> str:
-    """The broker's password from systemd's credentials, or none."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder, "mqtt-password") if folder else None
-    if path is None or not path.is_file():
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: cannot be read: {e}") from e
-
-
-def connect(config: Config) -> MqttPublisher:
-    """A publisher to the configured broker; raises ConfigError or BrokerError."""
-    publisher = MqttPublisher(config.mqtt, password=mqtt_password())
-    publisher.connect()
-    return publisher
-
-
-def relay_once(config: Config, data: Path) -> int:
-    """Send what is due and return how many records that were; raises BrokerError."""
-    with open_outbox(data) as store:
-        return drain(store, lambda: connect(config), time.time())
-
-
-def relay_forever(
-    config: Config, data: Path, wait: Callable[[float], bool], tell: Callable[[str], None]
-) -> None:
-    """Keep sending until ``wait(seconds)`` returns True."""
-    with open_outbox(data) as store:
-        keep_sending(
-            store,
-            lambda: connect(config),
-            now_s=time.time,
-            wait=wait,
-            uniform=random.SystemRandom().random,
-            tell=tell,
-        )
-
-
-@contextmanager
-def open_outbox(data: Path) -> Iterator[Outbox]:
-    """The outbox of a data folder."""
-    store = Outbox(data)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def refuse_live_lens() -> None:
-    """Say that no lens can be opened yet; raises DeviceError."""
-    raise DeviceError("no lens can be opened yet", hint="give --source VIDEO|FOLDER --track FILE")

@@ -1,5 +1,6 @@
 """scanner.toml, read once into frozen values; every key is explained where it is defined."""
 
+import base64
 import math
 import os
 import tomllib
@@ -10,27 +11,60 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from scanner import enrolment
+from scanner.enrolment import Enrolment, Epoch
 from scanner.errors import ConfigError
 
+PROFILES: Final = ("open", "careful", "hostile")  # the stricter, the later
 DEFAULT_PATH: Final = Path("/etc/scanner/scanner.toml")
 
 
 class Lens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Our own camera and how it is worn."""
+    """Our own camera and how it is worn.
+
+    ``calibration`` beats ``preset``; ``hfov_deg`` and ``distortion``, where they are set, beat
+    ``preset`` and must not stand beside ``calibration``.
+    """
 
     width_px: Annotated[int, Meta(ge=320, le=4608, description="frame width")] = 1280
     height_px: Annotated[int, Meta(ge=240, le=3456, description="frame height")] = 720
+    preset: Annotated[
+        Literal["v2", "v3", "v3-wide", "hq-6mm"],
+        Meta(
+            description="Raspberry Pi camera: v2, v3, v3-wide or hq-6mm (the HQ camera with the"
+            " official 6 mm lens); gives field of view and distortion"
+        ),
+    ] = "v3"
+    calibration: Annotated[
+        str,
+        Meta(description="path of a file by `scanner calibrate`, used instead of the preset"),
+    ] = ""
     hfov_deg: Annotated[
-        float, Meta(gt=10, lt=150, description="horizontal field of view of the lens, degrees")
-    ] = 66.0
-    k1: Annotated[float, Meta(gt=-1, lt=1, description="radial distortion, by calibration")] = 0.0
-    k2: Annotated[float, Meta(gt=-1, lt=1, description="radial distortion, by calibration")] = 0.0
+        float,
+        Meta(
+            ge=0,
+            lt=150,
+            description="horizontal field of view of the frame, degrees, above 10; 0: that of the"
+            " preset",
+        ),
+    ] = 0.0
+    distortion: Annotated[
+        tuple[float, ...],
+        Meta(
+            max_length=3,
+            description="radial distortion k1, k2, k3 as in OpenCV; empty: that of the preset",
+        ),
+    ] = ()
     mount_yaw_deg: Annotated[
         float, Meta(ge=-180, le=180, description="where the lens looks, right of the way walked")
     ] = 0.0
     mount_pitch_deg: Annotated[
         float, Meta(ge=-60, le=60, description="how far the lens looks up, degrees")
     ] = 8.0
+    mount_roll_deg: Annotated[
+        float,
+        Meta(ge=-45, le=45, description="how far the lens is tilted clockwise, seen by the wearer"),
+    ] = 0.0
     height_m: Annotated[float, Meta(gt=0.2, lt=4, description="lens above ground, metres")] = 1.5
 
 
@@ -42,10 +76,16 @@ class DetectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = ""
     threshold: Annotated[
         float, Meta(gt=0, lt=1, description="score from which a detection counts")
-    ] = 0.65
-    budget: Annotated[
-        int, Meta(ge=0, le=500, description="tiles looked at per frame; 0: all of them")
-    ] = 0
+    ] = 0.7
+    inferences_per_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="tiles looked at per second, on average; the schedule picks them where a"
+            " frame has more; 0: no limit, every tile of every frame",
+        ),
+    ] = 0.0
     threads: Annotated[int, Meta(ge=1, le=8, description="processor threads of the network")] = 2
 
 
@@ -71,10 +111,28 @@ class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What may leave the device."""
 
     profile: Annotated[
-        Literal["open"], Meta(description="open; careful and hostile are not built yet")
-    ] = "open"
+        Literal["open", "careful", "hostile"],
+        Meta(
+            description="open: for places where mapping is harmless; careful: for everybody else;"
+            " hostile: where carrying a scanner is a risk"
+        ),
+    ] = "careful"
     hub_key: Annotated[
         str, Meta(description="the hub's public key, base64; records are sealed to it")
+    ] = ""
+    hub_keys: Annotated[
+        dict[Epoch, str],
+        Meta(
+            description="the hub's public keys by epoch, 2026-Q4 or 2026-11; `scanner enrol` brings"
+            " them; hub_key, where it is set, is used instead"
+        ),
+    ] = {}
+    own_key: Annotated[
+        str,
+        Meta(
+            description="your own public key, base64, by `scanner outbox keygen`: a copy of each"
+            " record stays on the device for you to open elsewhere; empty: none"
+        ),
     ] = ""
 
 
@@ -89,6 +147,14 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tls: Annotated[bool, Meta(description="encrypt the connection")] = False
     ca_file: Annotated[str, Meta(description="CA certificate; empty: the system's")] = ""
     username: Annotated[str, Meta(description="user name at the broker; empty: none")] = ""
+    socks_proxy: Annotated[
+        str,
+        Meta(
+            pattern=r"^([^\s:/\[\]]+:[0-9]{1,5})?$",
+            description="HOST:PORT of a SOCKS5 proxy that also looks up the broker's name; Tor's is"
+            " 127.0.0.1:9050; empty: none",
+        ),
+    ] = ""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,19 +176,51 @@ def load(path: Path | None = None) -> Config:
     """Configuration from ``path``, or from where ``find`` points.
 
     The default file may be missing (then all keys have their defaults); one that was named may
-    not. Raises ConfigError with file, key and remedy.
+    not. What it leaves out comes from the enrolment beside it, if there is one. Raises ConfigError
+    with file, key and remedy.
     """
     named = path is not None or bool(os.environ.get("SCANNER_CONFIG"))
     path = path or find()
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as e:
-        if not named:
-            return Config()
+        if not named or path.with_name(enrolment.FILE).exists():
+            return _enrolled(Config(), "", path)
         raise ConfigError(f"{path}: no such file", hint="`scanner config init` writes one") from e
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f"{path}: cannot be read: {e}") from e
-    return parse(text, str(path))
+    return _enrolled(parse(text, str(path)), text, path)
+
+
+def _enrolled(config: Config, text: str, path: Path) -> Config:
+    """The configuration with what an enrolment adds: the file's own word goes first.
+
+    Of the two profiles the stricter one holds, if the file names one at all.
+    """
+    found = enrolment.installed(path)
+    if not found:
+        return config
+    privacy, mqtt = config.privacy, config.mqtt
+    named = "profile" in tomllib.loads(text).get("privacy", {})
+    profile = max(privacy.profile if named else "open", found.profile, key=PROFILES.index)
+    keys = {epoch: base64.b64encode(key).decode() for epoch, key in found.hub_keys.items()}
+    privacy = msgspec.structs.replace(privacy, profile=profile, hub_keys=privacy.hub_keys or keys)
+    if not mqtt.host:
+        mqtt = _broker(found, mqtt, path)
+    return msgspec.structs.replace(config, privacy=privacy, mqtt=mqtt)
+
+
+def _broker(found: Enrolment, mqtt: Mqtt, path: Path) -> Mqtt:
+    broker = found.broker
+    return msgspec.structs.replace(
+        mqtt,
+        host=broker.host,
+        port=broker.port,
+        root=broker.root,
+        username=broker.username,
+        tls=broker.tls,
+        ca_file=str(path.with_name(enrolment.CA_FILE)) if broker.ca else "",
+    )
 
 
 def parse(text: str, name: str) -> Config:
@@ -159,7 +257,9 @@ def entries() -> Iterator[tuple[str, str, Any, str]]:
     for section in msgspec.structs.fields(Config):
         for field in msgspec.structs.fields(section.type):
             meta = _meta(field.type)
-            yield section.name, field.name, field.default, meta.description or "" if meta else ""
+            empty = field.default_factory is not msgspec.NODEFAULT
+            default = field.default_factory() if empty else field.default
+            yield section.name, field.name, default, meta.description or "" if meta else ""
 
 
 def _meta(annotation: Any) -> Meta | None:

@@ -10,7 +10,8 @@
     │   └── ModelError      the detector's file is not of the right form          69
     ├── StoreError          the outbox or the map's store cannot be written       74
     ├── BrokerError         the broker is away, also a ConnectionError            75
-    └── WireError           bytes that are not a valid record, also a ValueError  76
+    ├── WireError           bytes that are not a valid record, also a ValueError  76
+    └── WallError           this process cannot shut itself in                    71
 
 Expected absences are not errors: ``None``, ``Withheld(reason)`` and ``NotLocated(reason)`` are
 values.
@@ -80,3 +81,9 @@ class WireError(ScannerError, ValueError):
     """Bytes from outside that are not a valid record or message."""
 
     exit_code = 76
+
+
+class WallError(ScannerError):
+    """The wall around ``watch`` or ``relay`` cannot be built here, or does not hold."""
+
+    exit_code = 71

@@ -1,25 +1,39 @@
 """A detector looks at a frame: cuts tiles, gathers what it finds, in frame pixels."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.core.tiles import Schedule, Tile, clipped, cut_by_edge, merge, pyramid, to_frame
+from scanner.core.schedule import Schedule
+from scanner.core.tiles import Tile, clipped, cut_by_edge, merge, pyramid, to_frame
 from scanner.frame import Pixels
 from scanner.ports import Detector
 from scanner.records import Detection
 
+THUMB_STEP: Final = 8  # every so many pixels are enough to tell a wall from the sky
+TEXTURE_HALF: Final = 0.5  # of the frame's mean edge energy: a texture of one half
+
 
 class Watcher:
-    """Looks at frames of one size with a budget of tiles each; 0 looks at all of them."""
+    """Looks at frames of one size with a budget of tiles each; 0 looks at all of them.
 
-    def __init__(self, detector: Detector, budget: int = 0) -> None:
+    The budget is an average and may be a fraction: inferences per second / frames per second.
+    """
+
+    def __init__(self, detector: Detector, budget: float = 0.0) -> None:
         self._detector = detector
         self._budget = budget
         self._schedule: Schedule | None = None
         self._size = (0, 0)
         self._last: Sequence[Detection] = ()
+        self._looks = 0
+
+    @property
+    def looks(self) -> int:
+        """Tiles looked at so far."""
+        return self._looks
 
     def look(self, pixels: Pixels) -> list[Detection]:
         """Cameras in one frame of shape (height, width, 3), best first."""
@@ -27,10 +41,33 @@ class Watcher:
         if self._schedule is None or self._size != (width, height):
             self._size = (width, height)
             self._schedule = Schedule(width, height, self._detector.tile_size, self._budget)
-        tiles = self._schedule.next_tiles([d.box for d in self._last])
+            self._last = ()
+        schedule = self._schedule
+        texture = textures(pixels, schedule.native) if schedule.wants_texture else ()
+        tiles = schedule.next_tiles([d.box for d in self._last], texture)
         found = look_at(self._detector, pixels, tiles)
+        self._looks += len(tiles)
         self._last = found
         return found
+
+
+def textures(pixels: Pixels, tiles: Sequence[Tile]) -> list[float]:
+    """How much there is to see in each tile, 0 (flat) to 1: its edges beside the frame's own.
+
+    Taken from every eighth pixel of the green channel, which costs a hundredth of an inference.
+    """
+    green = pixels[::THUMB_STEP, ::THUMB_STEP, 1].astype(np.int16)
+    edges = np.zeros(green.shape, np.int16)
+    edges[:, 1:] = np.abs(np.diff(green, axis=1))
+    edges[1:] += np.abs(np.diff(green, axis=0))
+    reference = max(TEXTURE_HALF * float(edges.mean()), 1e-6)
+    result = []
+    for tile in tiles:
+        rows = slice(tile.y // THUMB_STEP, (tile.y + tile.side) // THUMB_STEP)
+        columns = slice(tile.x // THUMB_STEP, (tile.x + tile.side) // THUMB_STEP)
+        energy = float(edges[rows, columns].mean())
+        result.append(energy / (energy + reference))
+    return result
 
 
 def detect_everywhere(detector: Detector, pixels: Pixels) -> list[Detection]:

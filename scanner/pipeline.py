@@ -6,7 +6,8 @@ A frame is held for one turn of the loop. What is found waits in memory only unt
 complete: the wearer has moved on, or the walk has ended.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -22,8 +23,9 @@ from scanner.frame import Frame
 from scanner.looking import Watcher
 from scanner.ports import FrameSource, Panel, PositionSource, RecordStore
 from scanner.records import Detection, NotLocated, Position, Sighting, Track, Withheld
+from scanner.storage.known import KEPT, Known
 
-SITE_COMPLETE_S: Final = 20.0  # so long after its last view nothing is added to a site
+SITE_COMPLETE_S: Final = 36.0  # so long after its last view nothing is added: tracks come 15 s late
 
 
 class Counts(msgspec.Struct):
@@ -41,10 +43,11 @@ class Counts(msgspec.Struct):
 class Finder:
     """Frames with positions -> located sightings: what ``run`` and ``replay`` have in common.
 
-    A track whose best views score less than ``min_score`` on average is not believed: the detector
-    may look for fainter things than it would report from one picture, because a walk shows each of
-    them many times. ``remember`` keeps every track in ``outcomes`` and every position in ``way``,
-    to be drawn.
+    A track whose five best views score less than ``min_score`` on average is not believed: the
+    detector may look for fainter things than it would report from one picture, because a walk shows
+    each of them many times and fainter views tell where it is. That they are many is no evidence
+    that it is a camera: a lamp that looks like one does so in frame after frame. ``remember`` keeps
+    every track in ``outcomes`` and every position in ``way``, to be drawn.
     """
 
     def __init__(
@@ -113,7 +116,9 @@ class Sealer:
     """Sites -> sealed records in the outbox.
 
     When the card takes no more, sealed records wait in memory and are tried again with each new
-    one: a full disk that is cleared in time loses nothing.
+    one: a full disk that is cleared in time loses nothing. Under a policy with quiet minutes sites
+    wait here, in memory only, until the walk has gone on for so long; ``end`` drops the others.
+    ``token`` gives a cohort's token for each record.
     """
 
     def __init__(
@@ -124,20 +129,69 @@ class Sealer:
         *,
         model: str,
         uniform: Callable[[], float],
+        known: Known | None = None,
+        token: Callable[[], bytes] = bytes,
     ) -> None:
         self._store = store
         self._seal = seal
         self._policy = policy
         self._model = model
         self._uniform = uniform
+        self._known = known or Known(None, policy, uniform=uniform)
+        self._token = token
         self._unkept: list[tuple[bytes, int]] = []
+        self._start_ns: int | None = None
+        self._held: list[tuple[Sequence[Sighting], float | None]] = []
+
+    def take(
+        self, sites: Iterable[Sequence[Sighting]], utc_s: float | None, now_ns: int
+    ) -> list[Withheld]:
+        """Seal the sites that may leave, now that the boot clock says ``now_ns``.
+
+        Returns why others do not. ``utc_s`` is the time of these sites' last views.
+        """
+        if self._start_ns is None and utc_s is not None:
+            self._start_ns = now_ns
+        last_ns = now_ns - self._policy.quiet_s * 1e9
+        ripe: list[tuple[Sequence[Sighting], float | None]] = []
+        held: list[tuple[Sequence[Sighting], float | None]] = []
+        for site, at_s in [*self._held, *((site, utc_s) for site in sites)]:
+            waits = max(s.at_ns for s in site) > last_ns
+            (held if waits else ripe).append((site, at_s))
+        self._held = held
+        return [w for site, at_s in ripe if (w := self.seal(site, at_s))]
+
+    def end(self) -> list[Withheld]:
+        """The walk is over: what is still held belongs to its last minutes."""
+        dropped, self._held = self._held, []
+        self._known.walk_over()
+        withheld = Withheld(reason=privacy.LAST_MINUTES)
+        for _, utc_s in dropped:
+            self._known.count(withheld.reason, utc_s or 0.0)
+        return [withheld] * len(dropped)
 
     def seal(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
         """Seal one site for the card; says why if it must not leave."""
-        record = privacy.decide(site, self._policy, utc_s=utc_s, model=self._model)
-        if isinstance(record, Withheld):
-            return record
-        due_s = privacy.due_s(self._policy, utc_s or 0.0, self._uniform)
+        first_ns = min(s.at_ns for s in site)
+        due_s = privacy.due_s(self._policy, utc_s, self._uniform) if utc_s else 0
+        outcome = privacy.decide(
+            site,
+            self._policy,
+            utc_s=utc_s,
+            model=self._model,
+            due_s=due_s,
+            seen=self._known.at(utc_s) if utc_s else None,
+            home=self._known.home,
+            since_start_s=math.inf if self._start_ns is None else (first_ns - self._start_ns) / 1e9,
+            chance=self._uniform(),
+        )
+        if privacy.settles(outcome):
+            self._known.remember(site)
+        if isinstance(outcome, Withheld):
+            self._known.count(outcome.reason, utc_s or 0.0)
+            return outcome
+        self._known.count(KEPT, utc_s or 0.0)
+        record = msgspec.structs.replace(outcome, cohort=self._token())
         self._unkept.append((self._seal(record), due_s))
         return None
 
@@ -152,6 +206,8 @@ class Sealer:
             self._store.add(payload, due_s=due_s)
             self._unkept.pop(0)
             kept += 1
+        # After the records: a power cut in between repeats a camera and loses none.
+        self._known.save()
         return kept
 
     @property
@@ -167,15 +223,17 @@ def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> 
     """
     waiting: list[Sighting] = []
     trouble: ScannerError | None = None
+    now_ns = 0
     try:
         for frame in source.frames():
             waiting += finder.take(frame)
             panel.show("scanning" if finder.position else "no-fix")
-            complete, waiting = _split(waiting, frame.at_ns)
-            _keep(complete, finder, sealer, panel)
+            now_ns = frame.at_ns
+            complete, waiting = _split(waiting, now_ns)
+            _keep(complete, finder, sealer, panel, now_ns)
     except ScannerError as e:
         trouble = e
-    _keep(group(join(waiting + finder.finish())), finder, sealer, panel)
+    _keep(group(join(waiting + finder.finish())), finder, sealer, panel, now_ns, over=True)
     if sealer.unkept:
         lost = StoreError(
             f"{sealer.unkept} records could not be kept: the card takes no more",
@@ -211,13 +269,20 @@ def _split(sightings: Sequence[Sighting], now_ns: int) -> tuple[list[Site], list
     return complete, waiting
 
 
-def _keep(sites: Sequence[Site], finder: Finder, sealer: Sealer, panel: Panel) -> None:
+def _keep(
+    sites: Sequence[Site],
+    finder: Finder,
+    sealer: Sealer,
+    panel: Panel,
+    now_ns: int,
+    *,
+    over: bool = False,
+) -> None:
     """Seal the sites and put them on the card; the panel hears of it afterwards."""
     utc_s = finder.position.utc_s if finder.position else None
-    for site in sites:
-        withheld = sealer.seal(site, utc_s)
-        if withheld:
-            finder.counts.withheld += 1
+    for withheld in sealer.take(sites, utc_s, now_ns) + (sealer.end() if over else []):
+        finder.counts.withheld += 1
+        if withheld.reason == privacy.NO_TIME:  # the others are the policy at work
             panel.show("trouble", f"kept back: {withheld.reason}")
     try:
         kept = sealer.keep()

@@ -2,40 +2,48 @@
 
 The order is publish, acknowledgement, removal: a crash in between sends a record twice, which the
 hub counts once, and never loses one.
+
+How it is sent belongs to the profile. ``open`` sends what is due at once, over one connection. The
+others send on a clock that knows nothing of the records: at each tick, after exponential pauses,
+one record that is due, in a connection of its own, and in ``hostile`` a dummy of the same size if
+none is. So the times of sending tell neither when something was found nor whether, and weeks
+offline are caught up at the same pace, in a mixed order.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
-from scanner.errors import BrokerError
-from scanner.ports import Publisher, RecordStore
+import msgspec
 
-BATCH: Final = 50
+from scanner.core.wire import SEALED_BYTES
+from scanner.errors import BrokerError
+from scanner.ports import Publisher, RecordStore, Waiting
+
+BATCH: Final = 50  # records taken from the outbox at a time, and mixed among each other
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
 IDLE_PAUSE_S: Final = 2.0
 
 
-def drain(store: RecordStore, connect: Callable[[], Publisher], now_s: float) -> int:
-    """Send all records due at ``now_s`` over one connection; return how many.
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a profile sends."""
 
-    Raises BrokerError when the broker is away or goes away; what was not acknowledged stays.
-    """
-    sent = 0
-    batch = store.due(now_s, BATCH)
-    if not batch:
-        return 0
-    publisher = connect()
-    try:
-        while batch:
-            for record in batch:
-                publisher.publish(record.payload)
-                store.remove(record.record_id)
-                sent += 1
-            batch = store.due(now_s, BATCH)
-    finally:
-        publisher.close()
-    return sent
+    mean_gap_s: float  # between two sends, exponential; 0: as fast as the broker takes them
+    dummies: bool  # send one when nothing is due
+
+    @property
+    def connection_per_record(self) -> bool:
+        """A fresh connection and client id for each; else one is kept."""
+        return self.mean_gap_s > 0
+
+
+SENDING: Final = {
+    "open": Sending(mean_gap_s=0.0, dummies=False),
+    "careful": Sending(mean_gap_s=120.0, dummies=False),
+    # 144 a day: several times what a walk a day finds, and 0.3 MB.
+    "hostile": Sending(mean_gap_s=600.0, dummies=True),
+}
 
 
 class Pauses:
@@ -59,30 +67,122 @@ class Pauses:
         self._next_s = FIRST_PAUSE_S
 
 
-def keep_sending(
-    store: RecordStore,
-    connect: Callable[[], Publisher],
-    *,
-    now_s: Callable[[], float],
-    wait: Callable[[float], bool],
-    uniform: Callable[[], float],
-    tell: Callable[[str], None],
-) -> None:
-    """Drain the store again and again until ``wait(seconds)`` says to stop by returning True.
+class Relay:
+    """Sends the records of a store in the way of a profile.
 
-    ``tell`` gets one line for each failure and each successful batch.
+    Parameters
+    ----------
+    store : holds the sealed records.
+    publisher : connects when something is published, under another name after each ``close``.
+    sending : as the profile wants it.
+    now_s : seconds since 1970.
+    uniform : draws from [0, 1).
+    dummy : a sealed nothing, needed if ``sending.dummies``.
+    tell : gets one line for each failure and, in ``open``, for each batch: times of sending are
+        written down nowhere else.
+
     """
-    pauses = Pauses(uniform)
-    stop = False
-    while not stop:
-        try:
-            sent = drain(store, connect, now_s())
-        except BrokerError as e:
-            pause = pauses.after_failure()
-            tell(f"{e}; {len(store.waiting())} waiting, next try in {pause:.0f} s")
+
+    def __init__(
+        self,
+        store: RecordStore,
+        publisher: Publisher,
+        sending: Sending,
+        *,
+        now_s: Callable[[], float],
+        uniform: Callable[[], float],
+        dummy: Callable[[], bytes] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._sending = sending
+        self._now_s = now_s
+        self._uniform = uniform
+        self._dummy = dummy if sending.dummies else None
+        self._tell = tell
+        self._odd: set[str] = set()
+
+    def run(self, wait: Callable[[float], bool]) -> None:
+        """Send until ``wait(seconds)`` says to stop by returning True."""
+        pauses = Pauses(self._uniform)
+        stop = self._sending.connection_per_record and wait(self._gap_s())
+        while not stop:
+            pause = self._gap_s()
+            try:
+                self._turn()
+                pauses.reset()
+            except BrokerError as e:
+                pause = max(pause, pauses.after_failure())
+                waiting = len(self._store.waiting())
+                self._tell(f"{e}; {waiting} waiting, next try in {pause:.0f} s")
             stop = wait(pause)
-            continue
-        pauses.reset()
+        self._publisher.close()
+
+    def drain(self, wait: Callable[[float], object] = lambda _: None) -> int:
+        """Send all that is due now and return how many records; raises BrokerError.
+
+        With one connection per record it calls ``wait(seconds)`` between them.
+        """
+        sent = 0
+        try:
+            while batch := self._due():
+                if self._sending.connection_per_record:
+                    self.tick()
+                    wait(self._gap_s())
+                    sent += 1
+                else:
+                    sent += self._send_all(batch)
+        finally:
+            self._publisher.close()
+        return sent
+
+    def tick(self) -> bool:
+        """One send on the clock; returns whether it was a record. Raises BrokerError.
+
+        Both are made ready before it is known which one goes, so that they take the same time.
+        """
+        due = self._due()
+        dummy = self._dummy() if self._dummy else None
+        record = due[int(self._uniform() * len(due))] if due else None
+        payload = record.payload if record else dummy
+        if payload is None:
+            return False
+        try:
+            self._publisher.publish(payload)
+        finally:
+            self._publisher.close()
+        if record:
+            self._store.remove(record.record_id)
+        return record is not None
+
+    def _turn(self) -> None:
+        if self._sending.connection_per_record:
+            self.tick()
+            return
+        sent = 0
+        while batch := self._due():
+            sent += self._send_all(batch)
         if sent:
-            tell(f"sent {sent}, {len(store.waiting())} waiting")
-        stop = wait(IDLE_PAUSE_S)
+            self._tell(f"sent {sent}, {len(self._store.waiting())} waiting")
+
+    def _send_all(self, batch: list[Waiting]) -> int:
+        for record in batch:
+            self._publisher.publish(record.payload)
+            self._store.remove(record.record_id)
+        return len(batch)
+
+    def _due(self) -> list[Waiting]:
+        """Some records whose time has come; one of another size would stand out and stays."""
+        due = self._store.due(self._now_s(), BATCH + len(self._odd))
+        odd = {r.record_id for r in due if len(r.payload) != SEALED_BYTES} - self._odd
+        if odd:
+            self._odd |= odd
+            self._tell(f"{len(odd)} records of a wrong size are not sent: they would stand out")
+            return self._due()
+        return [r for r in due if r.record_id not in self._odd]
+
+    def _gap_s(self) -> float:
+        if not self._sending.connection_per_record:
+            return IDLE_PAUSE_S
+        return -self._sending.mean_gap_s * math.log(1.0 - self._uniform())

@@ -161,15 +161,15 @@ def visit(
         if rng.random() < errors.detected:
             kind = camera.kind if rng.random() < KIND_RIGHT else KINDS[rng.integers(len(KINDS))]
             distance_m = abs(float((place - way) @ across))
-            found = _sighting(rng, origin, place + bias, (axis, across), distance_m, errors)
+            found = sighting(rng, origin, place + bias, (axis, across), distance_m, errors)
             sightings.append(replace(found, kind=kind, height_m=camera.height_m))
     for _ in range(rng.poisson(errors.false_per_site)):
         place = places.mean(axis=0) + rng.uniform(-20, 20, 2)
-        sightings.append(_sighting(rng, origin, place + bias, (axis, across), 6.0, errors))
+        sightings.append(sighting(rng, origin, place + bias, (axis, across), 6.0, errors))
     yield from group([replace(s, frames=(i,) * s.views) for i, s in enumerate(sightings)])
 
 
-def _sighting(  # noqa: PLR0917 - one place, one frame
+def sighting(  # noqa: PLR0917 - one place, one frame
     rng: np.random.Generator,
     origin: Origin,
     place: Array,

@@ -16,10 +16,17 @@ from scanner.config import Config, load
 from scanner.errors import ScannerError, UsageError
 
 COMMANDS: Final = (
-    *("run", "relay", "detect", "replay", "outbox"),
-    *("config", "doctor", "bench", "hub", "demo"),
+    *("run", "watch", "relay", "detect", "replay", "outbox", "home", "wipe", "enrol", "tokens"),
+    *("calibrate", "config", "doctor", "bench", "hub", "demo"),
 )
-EXTRAS: Final = {"starlette": "hub", "uvicorn": "hub", "av": "replay", "PIL": "replay"}
+EXTRAS: Final = {
+    "starlette": "hub",
+    "uvicorn": "hub",
+    "segno": "hub",
+    "cryptography": "hub",
+    "av": "replay",
+    "PIL": "replay",
+}
 EXIT_BUG: Final = 1
 EXIT_INTERRUPTED: Final = 130
 

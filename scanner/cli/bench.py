@@ -10,15 +10,14 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from scanner.app import open_detector
+from scanner.app import REPLAY_RATE, open_detector
 from scanner.cli import add_config_option, config_of
 from scanner.cli.text import json_line
 from scanner.config import Config
-from scanner.core.tiles import grid
 from scanner.errors import UsageError
 from scanner.looking import Watcher
 
-WARM_UP: Final = 3
+WARM_UP: Final = 3  # tiles
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +26,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     tile_px: int
     threads: int
     frame: str
-    tiles_per_frame: int
+    tiles_per_frame: float  # on average, within detector.inferences_per_s
     invoke_ms: float  # median of single inferences
     invoke_min_ms: float
     tiles_per_s: float
@@ -69,16 +68,17 @@ def measure(config: Config, frames: int) -> tuple[Result, list[float]]:
     # Smooth noise, as a street is: white noise would keep the head busier than any picture.
     coarse = rng.integers(60, 200, (height // 16 + 1, width // 16 + 1, 3), dtype=np.uint8)
     pixels = np.kron(coarse, np.ones((16, 16, 1), np.uint8))[:height, :width]
-    watcher = Watcher(detector, config.detector.budget)
-    for _ in range(WARM_UP):
+    # As many tiles of a frame as the budget allows where frames come at the usual rate.
+    watcher = Watcher(detector, config.detector.inferences_per_s / REPLAY_RATE)
+    while watcher.looks < WARM_UP:
         watcher.look(pixels)
-    before = detector.invoke_s
+    before, looks = detector.invoke_s, watcher.looks
     start = time.perf_counter()
     for _ in range(frames):
         watcher.look(pixels)
     wall = time.perf_counter() - start
     share = (detector.invoke_s - before) / wall
-    tiles = config.detector.budget or len(grid(width, height, size))
+    tiles = watcher.looks - looks
     times = []
     for _ in range(max(30, frames)):
         before = detector.invoke_s
@@ -88,10 +88,10 @@ def measure(config: Config, frames: int) -> tuple[Result, list[float]]:
         tile_px=size,
         threads=config.detector.threads,
         frame=f"{width}x{height}",
-        tiles_per_frame=tiles,
+        tiles_per_frame=round(tiles / frames, 2),
         invoke_ms=round(float(np.median(times)), 2),
         invoke_min_ms=round(min(times), 2),
-        tiles_per_s=round(frames * tiles / wall, 1),
+        tiles_per_s=round(tiles / wall, 1),
         frames_per_s=round(frames / wall, 2),
         invoke_share=round(share, 3),
         first_inference_s=round(first_s, 2),
@@ -109,7 +109,10 @@ def _process_age_s() -> float:
 def _text(r: Result) -> str:
     rows: list[tuple[str, Any]] = [
         ("one inference", f"{r.invoke_ms} ms (median), {r.invoke_min_ms} ms at best"),
-        ("tiles", f"{r.tile_px} px, {r.tiles_per_frame} a frame of {r.frame}, {r.threads} threads"),
+        (
+            "tiles",
+            f"{r.tile_px} px, {r.tiles_per_frame:g} a frame of {r.frame}, {r.threads} threads",
+        ),
         ("speed", f"{r.tiles_per_s} tiles/s, {r.frames_per_s} frames/s"),
         ("inside the network", f"{100 * r.invoke_share:.1f} % of the time"),
         ("start to first inference", f"{r.first_inference_s} s"),
@@ -135,8 +138,11 @@ def _plot(times_ms: list[float], result: Result) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 320" font-family="sans-serif" '
         f'font-size="12"><rect width="600" height="320" fill="white"/>{marks}'
         f'<polyline points="{points}" fill="none" stroke="#0b66a3" stroke-width="2"/>'
-        '<text x="60" y="24" font-size="14">Milliseconds of one inference, sorted; '
+        '<text x="60" y="24" font-size="14">Time of one inference; '
         f"median {result.invoke_ms}, {result.threads} threads</text>"
+        '<text x="16" y="160" transform="rotate(-90 16 160)" text-anchor="middle">'
+        "milliseconds</text>"
+        '<text x="320" y="304" text-anchor="middle">inferences, sorted</text>'
         '<text x="60" y="304">fastest</text><text x="580" y="304" text-anchor="end">slowest</text>'
         "</svg>\n"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from scanner import config as settings
 from scanner.cli import add_config_option
 from scanner.cli.text import json_line
+from scanner.core.privacy import PROFILES, in_words
 from scanner.errors import ConfigError, UsageError
 
 
@@ -48,10 +49,13 @@ def _explain(args: argparse.Namespace) -> int:
     config = settings.load(args.config)
     for section, key, default, text in settings.entries():
         value = getattr(getattr(config, section), key)
+        means = in_words(PROFILES[value]) if (section, key) == ("privacy", "profile") else ()
         if args.json:
             row = {"key": f"{section}.{key}", "value": value, "default": default, "text": text}
-            print(json_line(row))
+            print(json_line({**row, "means": means} if means else row))
             continue
         changed = "" if value == default else f"   (default {json_line(default)})"
         print(f"{section}.{key} = {json_line(value)}{changed}\n    {text}")
+        for line in means:
+            print(f"      - {line}")
     return 0

@@ -18,7 +18,6 @@ from typing import Final
 import msgspec
 
 import scanner.demo
-from scanner.app import open_outbox
 from scanner.cli import add_config_option
 from scanner.cli.text import table
 from scanner.core.assignment import FORBIDDEN, assign
@@ -29,6 +28,7 @@ from scanner.hub import broker, export, keys
 from scanner.hub.features import OPEN
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
+from scanner.outgoing import open_outbox
 from scanner.sealing import key_to_text
 
 WALK: Final = Path(scanner.demo.__file__).parent
@@ -101,7 +101,8 @@ def _walk(data: Path, access: broker.Access) -> None:
     mqtt = access.settings
     config = data / "scanner.toml"
     config.write_text(
-        f'[privacy]\nhub_key = "{key}"\n[mqtt]\nhost = "{mqtt.host}"\nport = {mqtt.port}\n'
+        f'[privacy]\nprofile = "open"\nhub_key = "{key}"\n'
+        f'[mqtt]\nhost = "{mqtt.host}"\nport = {mqtt.port}\n'
         f'root = "{mqtt.root}"\nusername = "{mqtt.username}"\n',
         encoding="utf-8",
     )

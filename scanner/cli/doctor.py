@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from scanner.app import connect, data_folder, hub_key, open_detector, open_outbox
+from scanner import wall
+from scanner.app import hub_key, open_detector
 from scanner.cli import add_config_option, config_of
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.cli.text import json_line
@@ -19,6 +20,8 @@ from scanner.config import Config
 from scanner.errors import ConfigError, DeviceError, ScannerError, StoreError
 from scanner.hardware.live import boot_ns
 from scanner.hardware.positions import open_positions
+from scanner.outgoing import connect, data_folder, open_outbox
+from scanner.wall import landlock
 
 MIN_FREE_BYTES: Final = 50 * 1024 * 1024
 POSITION_S: Final = 3.0
@@ -125,6 +128,13 @@ def _broker(config: Config, _: Path) -> str:
     return f"{config.mqtt.host}:{config.mqtt.port} answers"
 
 
+def _wall(_: Config, __: Path) -> str:
+    text = wall.describe()
+    if not landlock.version():
+        raise _Note(text)
+    return text
+
+
 CHECKS: Final[dict[str, Check]] = {
     "detector": _detector,
     "lens": _lens,
@@ -132,4 +142,5 @@ CHECKS: Final[dict[str, Check]] = {
     "card": _card,
     "hub key": _key,
     "broker": _broker,
+    "wall": _wall,
 }

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from scanner import config
-from scanner.app import mqtt_password
-from scanner.cli import add_config_option, config_of
+from scanner.cli import add_config_option, config_of, hub_campaign, hub_ingest
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
 from scanner.hub import broker, export, keys, mapping, simulate
-from scanner.hub.features import OPEN
+from scanner.hub.features import Policy
 from scanner.hub.ingest import SIGMA_MAX_M, Ingest
 from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.store import Store
+from scanner.outgoing import mqtt_password
 from scanner.sealing import key_to_text
 from scanner.simulation import Errors
 
@@ -37,12 +37,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_places(command)
     command.add_argument("--format", choices=["geojson"], default="geojson")
     command.add_argument("--all", action="store_true", help="candidates too, for reviewers")
+    _add_publication(command)
     command.set_defaults(run=_export)
 
-    command = commands.add_parser("keys", help="print the public key that records are sealed to")
-    command.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
-    command.set_defaults(run=_keys)
+    hub_campaign.add_keys(commands, default_data())
+    hub_campaign.add_cohorts(commands, default_data())
+    hub_campaign.add_enrolment(commands, default_data())
 
+    hub_ingest.add_ingest(commands, default_data())
     _add_simulate(commands)
 
     command = commands.add_parser("rebuild", help="make the cameras again from all records")
@@ -62,6 +64,8 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument(
         "--broker-port", type=int, default=1883, help="of the embedded broker; 0: a free one"
     )
+    _add_publication(serve)
+    serve.add_argument("--require-token", action="store_true", help="only records with a token")
     serve.add_argument("--tiles", default="", metavar="URL", help="basemap: .../{z}/{x}/{y}.png")
     serve.add_argument("--attribution", default="", help="of the basemap, shown on the page")
     serve.add_argument("--truth", type=Path, help="GeoJSON of the true cameras, to compare with")
@@ -82,6 +86,23 @@ def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
     parser.add_argument("--db", metavar="URL", help="sqlite:///PATH; default: in the data folder")
+
+
+def _add_publication(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cohorts",
+        type=int,
+        default=0,
+        metavar="N",
+        help="publish what so many cohorts report, or a reviewer; 0: any one report",
+    )
+
+
+def publication(args: argparse.Namespace) -> Policy:
+    """The rule of publication that the options ask for; raises UsageError."""
+    if args.cohorts < 0:
+        raise UsageError(f"--cohorts {args.cohorts}: 0 or more is wanted")
+    return Policy(reports=max(1, args.cohorts), cohorts=args.cohorts)
 
 
 def default_data() -> Path:
@@ -116,6 +137,8 @@ def _serve(args: argparse.Namespace) -> int:
             password=password,
             host=args.host,
             port=args.port,
+            policy=publication(args),
+            token_required=args.require_token,
             tiles=args.tiles,
             attribution=args.attribution,
             truth=args.truth,
@@ -124,10 +147,11 @@ def _serve(args: argparse.Namespace) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         hub = running.enter_context(Hub(options))
-        public = keys.load_or_create(args.data).public_key
+        ring = keys.load_ring(args.data)
+        public = ring.public.get(hub_campaign.current(ring))
         print(f"map     {hub.url}")
         print(f"broker  {settings.host}:{settings.port}")
-        print(f"key     {key_to_text(public)}", flush=True)
+        print(f"key     {key_to_text(public) if public else 'all are destroyed'}", flush=True)
         stop.wait()
     return 0
 
@@ -156,12 +180,9 @@ def _existing(args: argparse.Namespace) -> Store:
 
 def _export(args: argparse.Namespace) -> int:
     with contextlib.closing(_existing(args)) as store:
-        sys.stdout.write(export.geojson(store, OPEN, everything=args.all).decode() + "\n")
-    return 0
-
-
-def _keys(args: argparse.Namespace) -> int:
-    print(key_to_text(keys.load_or_create(args.data).public_key))
+        sys.stdout.write(
+            export.geojson(store, publication(args), everything=args.all).decode() + "\n"
+        )
     return 0
 
 
@@ -171,11 +192,12 @@ def _simulate(args: argparse.Namespace) -> int:
     rng = np.random.default_rng(args.seed)
     town = simulate.read_town(args.cameras, rng)
     plan = simulate.Simulation(passes=args.passes, errors=Errors(gnss_m=args.gnss_sigma_m))
-    key = keys.load_or_create(args.data)
+    ring = keys.load_ring(args.data)
+    key = hub_campaign.public_key(ring)
     with contextlib.closing(Store(database(args))) as store:
-        intake = Ingest(store, key, time.time)
-        received = simulate.simulate(town, plan, intake, key.public_key, rng=rng, now_s=time.time())
-        name = partial(keys.camera_id, keys.naming_key(key))
+        intake = Ingest(store, ring, time.time)
+        received = simulate.simulate(town, plan, intake, key, rng=rng, now_s=time.time())
+        name = partial(keys.camera_id, keys.load_naming(args.data))
         while mapping.fuse_waiting(store, name):
             pass
         cameras = len(store.cameras())
@@ -187,7 +209,8 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    name = partial(keys.camera_id, keys.naming_key(keys.load_or_create(args.data)))
+    keys.load_ring(args.data)
+    name = partial(keys.camera_id, keys.load_naming(args.data))
     with contextlib.closing(_existing(args)) as store:
         deltas = mapping.rebuild(store, name)
         cameras = len(store.cameras())

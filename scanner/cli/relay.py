@@ -8,10 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.app import data_folder, relay_forever, relay_once
+from scanner import wall
 from scanner.cli import add_config_option, config_of
+from scanner.cli.insecure import add_insecure_option, insecurely, tell_of_fence
 from scanner.config import Config
 from scanner.errors import ConfigError, UsageError
+from scanner.outgoing import data_folder, make_relay, open_outbox
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,6 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the outbox lies")
     parser.add_argument("--once", action="store_true", help="send what is due, then end")
     add_broker_option(parser)
+    add_insecure_option(parser)
     add_config_option(parser)
     parser.set_defaults(run=run)
 
@@ -53,11 +56,17 @@ def run(args: argparse.Namespace) -> int:
     if not config.mqtt.host:
         raise ConfigError("mqtt.host is empty: no broker to send to", hint="or give --broker")
     data: Path = args.data or data_folder()
-    if args.once:
-        print(f"sent {relay_once(config, data)}")
-        return 0
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    relay_forever(config, data, stop.wait, lambda line: print(f"relay: {line}", file=sys.stderr))
+    with open_outbox(data) as store:
+        relay = make_relay(config, store, lambda line: print(f"relay: {line}", file=sys.stderr))
+        with insecurely(asked=args.insecure):
+            inputs = [Path(config.mqtt.ca_file)] if config.mqtt.ca_file else []
+            tell_of_fence(wall.fence_relay(store.files, inputs))
+            wall.close_relay(data)
+        if args.once:
+            print(f"sent {relay.drain(stop.wait)}")
+        else:
+            relay.run(stop.wait)
     return 0

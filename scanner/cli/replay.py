@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scanner.app import REPLAY_RATE, Recording, open_recording
 from scanner.cli import add_config_option, config_of
+from scanner.cli.recording import add_recording_options
 from scanner.cli.text import Progress, json_line, table
 from scanner.core.sites import join
 from scanner.errors import MediaError
@@ -30,30 +31,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=run)
 
 
-def add_recording_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """``--track``, ``--rate`` and ``--offset-s``."""
-    parser.add_argument(
-        "--track", type=Path, required=required, metavar="FILE", help="GPX or NMEA of the walk"
-    )
-    parser.add_argument(
-        "--rate",
-        type=float,
-        default=REPLAY_RATE,
-        help=f"frames per second to look at, at most; for a folder: as taken ({REPLAY_RATE:g})",
-    )
-    parser.add_argument(
-        "--offset-s",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help="the first picture was taken so many seconds after the first fix (0)",
-    )
-
-
 def recording_of(args: argparse.Namespace) -> Recording:
     """The recording that the options name."""
-    check_rate(args.rate)
-    return Recording(source=args.source, track=args.track, rate=args.rate, offset_s=args.offset_s)
+    rate = REPLAY_RATE if args.rate is None else args.rate
+    check_rate(rate)
+    return Recording(source=args.source, track=args.track, rate=rate, offset_s=args.offset_s)
 
 
 def run(args: argparse.Namespace) -> int:

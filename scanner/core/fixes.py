@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from scanner.core.geometry import MIN_COURSE_SPEED_MPS, Origin, distance_m, wrap_deg
+from scanner.core.locate import GNSS_CORRELATION_S
 from scanner.records import Position
 
 NS: Final = 1_000_000_000
@@ -22,7 +23,7 @@ MAX_SPEED_MPS: Final = 60.0  # a step faster than this is a jump of the receiver
 MAX_STEP_S: Final = 2.0  # by which GNSS time and arrival may disagree from fix to fix
 SAME_EPOCH_S: Final = 0.03  # fixes closer than this are of one measurement; receivers do 25 Hz
 COURSE_BASE_S: Final = 6.0  # without Doppler, course is taken over so long a stretch
-COURSE_NOISE_M: Final = 0.5  # of the difference between two fixes some seconds apart
+COURSE_NOISE_M: Final = 0.5  # of the difference between two fixes, at least
 DOPPLER_NOISE_MPS: Final = 0.07  # data sheets promise 0.05 m/s for half of all fixes
 MIN_COURSE_SIGMA_DEG: Final = 3.0
 AHEAD_NOISE_MPS: Final = 1.0  # how wrong a velocity is once the walker may have turned or stopped
@@ -240,8 +241,9 @@ class FixRing:
         stretch = self._stretch(at_ns)
         if stretch is None:
             return None, 180.0
-        east, north, _ = stretch
-        sigma = math.degrees(math.atan2(COURSE_NOISE_M, math.hypot(east, north)))
+        east, north, seconds = stretch
+        noise_m = step_noise_m(max(f.sigma_m or self._sigma_m for f in around), seconds)
+        sigma = math.degrees(math.atan2(noise_m, math.hypot(east, north)))
         return math.degrees(math.atan2(east, north)) % 360.0, max(sigma, MIN_COURSE_SIGMA_DEG)
 
     def _stretch(self, at_ns: int) -> tuple[float, float, float] | None:
@@ -260,6 +262,16 @@ class FixRing:
         if math.hypot(east, north) < MIN_COURSE_SPEED_MPS * seconds:
             return None
         return east, north, seconds
+
+
+def step_noise_m(sigma_m: float, seconds: float) -> float:
+    """1 sigma of the difference between two fixes, per axis, each wrong by ``sigma_m``.
+
+    First-order Gauss-Markov (R. G. Brown and P. Hwang, Introduction to Random Signals, 2012): what
+    two fixes share is gone from their difference.
+    """
+    alike = math.exp(-seconds / GNSS_CORRELATION_S)
+    return max(sigma_m * math.sqrt(2 * (1 - alike)), COURSE_NOISE_M)
 
 
 def _delay_ns(fix: Fix) -> int:

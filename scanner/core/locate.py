@@ -6,6 +6,9 @@ the model: the bias and slow wander of the heading and the bias of the pitch as 
 the size of this very camera and the drift of the GNSS track as unknowns with priors. Size and
 elevation are weak evidence of the range; they matter because a lens that looks ahead sees little
 parallax.
+
+Where the camera looks is not told: the detector gives a box and a kind. A bullet's box is wide from
+the side and square from the front, but the same from either side, and a dome's tells nothing.
 """
 
 import math
@@ -64,7 +67,7 @@ def locate(track: Track) -> Sighting | NotLocated:
     views = len(track.glimpses)
     if views < MIN_VIEWS:
         return NotLocated(reason="seen too few times", kind=kind, views=views)
-    if _parallax_deg(glimpses) < MIN_PARALLAX_DEG:
+    if parallax_deg(glimpses) < MIN_PARALLAX_DEG:
         return NotLocated(reason="too little parallax", kind=kind, views=views)
     scene = Scene(glimpses, kind)
     fit = scene.fit()
@@ -112,7 +115,7 @@ def _kind(glimpses: Sequence[Glimpse]) -> Kind:
     return max(weight, key=lambda k: weight[k])
 
 
-def _parallax_deg(glimpses: Sequence[Glimpse]) -> float:
+def parallax_deg(glimpses: Sequence[Glimpse]) -> float:
     """How far the direction to the camera turns over the track."""
     bearings = [g.pose.heading_deg + g.azimuth_deg for g in glimpses]
     turned = [wrap_deg(b - bearings[0]) for b in bearings]

@@ -3,6 +3,7 @@
 Cameras cover 1 to 3 % of a frame's width: a whole frame shrunk to the network's input cannot show
 them. So the frame is cut into tiles of the network's own input size, at native resolution (a crop
 is free, a resize is not), and only a person who asks for everything gets coarser scales as well.
+Which of them are looked at when there is no time for all is decided in ``schedule.py``.
 """
 
 import math
@@ -61,48 +62,6 @@ def pyramid(width_px: int, height_px: int, tile_px: int) -> list[Tile]:
         side = (side + 1) // 2
     levels.append(grid(width_px, height_px, tile_px))
     return [tile for level in reversed(levels) for tile in level]
-
-
-class Schedule:
-    """Hands out native tiles, a few per frame, so that each is seen again within a bounded time.
-
-    Live candidates first: a tile around each box that was just seen. The rest goes round.
-    """
-
-    def __init__(self, width_px: int, height_px: int, tile_px: int, budget: int = 0) -> None:
-        self._size = (width_px, height_px)
-        self._tile_px = tile_px
-        self._ring = grid(width_px, height_px, tile_px)
-        self._budget = budget or len(self._ring)
-        self._next = 0
-
-    def next_tiles(self, candidates: Sequence[Box]) -> list[Tile]:
-        """Tiles for one frame, at most the budget, without repeats."""
-        if self._budget >= len(self._ring):
-            return list(self._ring)
-        chosen: list[Tile] = []
-        for box in candidates:
-            if len(chosen) >= self._budget // 2:
-                break
-            tile = self._around(box)
-            if tile not in chosen:
-                chosen.append(tile)
-        while len(chosen) < self._budget:
-            tile = self._ring[self._next]
-            self._next = (self._next + 1) % len(self._ring)
-            if tile not in chosen:
-                chosen.append(tile)
-        return chosen
-
-    def _around(self, box: Box) -> Tile:
-        x, y = box.centre_px
-        width, height = self._size
-        half = self._tile_px / 2
-        return Tile(
-            round(min(max(x - half, 0), max(width - self._tile_px, 0))),
-            round(min(max(y - half, 0), max(height - self._tile_px, 0))),
-            self._tile_px,
-        )
 
 
 def to_frame(detection: Detection, tile: Tile, tile_px: int) -> Detection:

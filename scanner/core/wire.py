@@ -7,6 +7,7 @@ sealed form (``scanner.sealing``) is what travels. The map side is GeoJSON (RFC 
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -23,6 +24,8 @@ MAX_CAMERAS: Final = 8
 LATITUDE_MAX_E7: Final = 900_000_000
 LONGITUDE_MAX_E7: Final = 1_800_000_000
 KIND_CODES: Final[tuple[Kind, ...]] = (Kind.UNKNOWN, Kind.BULLET, Kind.DOME, Kind.PTZ, Kind.ALPR)
+
+DUMMY: Final = b"\x80" + bytes(PLAIN_BYTES - 1)  # plain form of nothing: padding alone
 
 Centimetres = Annotated[int, Meta(ge=0, le=65_535)]
 CentimetresSquared = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -53,6 +56,10 @@ class Record(msgspec.Struct, frozen=True, array_like=True, tag=VERSION, forbid_u
     cohort: Annotated[bytes, Meta(max_length=512)] = b""
 
 
+class Dummy(WireError):  # noqa: N818 - nothing is wrong with it
+    """Not a record: it was only to look like one on its way."""
+
+
 _decoder = msgspec.msgpack.Decoder(Record)
 
 
@@ -72,7 +79,9 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(plain: bytes) -> Record:
-    """Record from its padded plain form; raises WireError with the reason."""
+    """Record from its padded plain form; raises Dummy for none, WireError with the reason."""
+    if plain == DUMMY:
+        raise Dummy("a dummy")
     if len(plain) != PLAIN_BYTES:
         raise WireError(f"plain record has {len(plain)} bytes, not {PLAIN_BYTES}")
     body, mark, rest = plain.rpartition(b"\x80")
@@ -221,11 +230,11 @@ class Topics(msgspec.Struct, frozen=True):
         """Where scanners write sealed records."""
         return f"{self.root}/in"
 
-    def map_cell(self, cell: str) -> str:
+    def map_cell(self, cell: Sequence[str]) -> str:
         """Retained FeatureCollection of one geohash cell."""
         return f"{self.root}/map/{'/'.join(cell)}"
 
-    def changes(self, cell: str) -> str:
+    def changes(self, cell: Sequence[str]) -> str:
         """Changes in one geohash cell."""
         return f"{self.root}/changes/{'/'.join(cell)}"
 

@@ -66,7 +66,7 @@ class TfliteDetector:
     """
 
     def __init__(
-        self, model: Path, *, threads: int = 1, threshold: float = 0.65, runtime: str = ""
+        self, model: Path, *, threads: int = 1, threshold: float = 0.7, runtime: str = ""
     ) -> None:
         self._threshold = threshold
         self._invoke_s = 0.0

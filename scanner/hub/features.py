@@ -30,6 +30,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """When a camera is published without a reviewer."""
 
     reports: int
+    cohorts: int = 0  # different cohorts among them; records without a token are of none
 
 
 OPEN: Final = Policy(reports=1)
@@ -40,9 +41,8 @@ def status(stored: Stored, policy: Policy) -> Status:
     """Confirmed by enough reports or a reviewer; a rejection stands against all reports."""
     if stored.verdict == "rejected":
         return "rejected"
-    if stored.verdict == "confirmed" or stored.camera.reports >= policy.reports:
-        return "confirmed"
-    return "candidate"
+    enough = stored.camera.reports >= policy.reports and stored.cohorts >= policy.cohorts
+    return "confirmed" if stored.verdict == "confirmed" or enough else "candidate"
 
 
 def publishable(stored: Stored, policy: Policy) -> bool:

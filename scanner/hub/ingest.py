@@ -12,10 +12,12 @@ import msgspec
 from nacl.public import PrivateKey
 
 from scanner.core.vicinity import variance_m2
-from scanner.core.wire import Record, record_id
+from scanner.core.wire import Dummy, Record, record_id
 from scanner.errors import WireError
+from scanner.hub.cohorts import Accepted, Checker
+from scanner.hub.keys import NO_EPOCH, KeyRing
 from scanner.hub.store import Store
-from scanner.sealing import unseal
+from scanner.sealing import NotOurs, unseal
 
 DAY_S: Final = 86_400
 EARLIEST_DAY: Final = 20_089  # 2025-01-01: before it no scanner existed
@@ -30,6 +32,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     added: int
     repeated: int
     quarantined: int
+    dummies: int = 0  # nothing is kept of them
 
 
 def plausible(record: Record, today: int) -> str | None:
@@ -60,37 +63,79 @@ def _distance_m(lat_a: int, lon_a: int, lat_b: int, lon_b: int) -> float:
     return 6_371_000 * math.hypot(math.radians((lat_a - lat_b) / 1e7), east)
 
 
+NO_TOKEN: Final = "no cohort token"  # noqa: S105 - a reason
+SPENT: Final = "cohort token was spent before"
+
+
 class Ingest:
     """Opens payloads and keeps them.
 
-    ``clock`` gives seconds since 1970.
+    ``clock`` gives seconds since 1970. With ``checker`` a record may carry a cohort token, which
+    is good for one record; one without a token is of no cohort, or is put aside if
+    ``token_required``. Without ``checker`` tokens are not looked at.
     """
 
-    def __init__(self, store: Store, key: PrivateKey, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: PrivateKey | KeyRing,
+        clock: Callable[[], float],
+        *,
+        checker: Checker | None = None,
+        token_required: bool = False,
+    ) -> None:
         self._store = store
-        self._key = key
+        self._ring = keys if isinstance(keys, KeyRing) else KeyRing({NO_EPOCH: keys})
         self._clock = clock
+        self._checker = checker
+        self._token_required = token_required
 
     def take(self, payloads: Sequence[bytes]) -> Received:
         """Keep all payloads; on return they survive a power cut. Raises StoreError."""
         today = int(self._clock() // DAY_S)
         read = [(payload, self._read(payload, today)) for payload in payloads]
-        added = repeated = quarantined = 0
+        added = repeated = quarantined = dummies = 0
         with self._store.transaction():
             for payload, result in read:
-                if isinstance(result, str):
-                    self._store.add_quarantine(record_id(payload), result, payload)
+                if result is None:
+                    dummies += 1
+                    continue
+                name = record_id(payload)
+                reason = result if isinstance(result, str) else self._keep(name, *result)
+                if reason:
+                    self._store.add_quarantine(name, reason, payload)
                     quarantined += 1
-                elif self._store.add_report(record_id(payload), result):
-                    added += 1
-                else:
+                elif reason is None:
                     repeated += 1
-        return Received(added=added, repeated=repeated, quarantined=quarantined)
+                else:
+                    added += 1
+        return Received(added=added, repeated=repeated, quarantined=quarantined, dummies=dummies)
 
-    def _read(self, payload: bytes, today: int) -> Record | str:
-        """The record, or the reason why it is none."""
+    def _read(self, payload: bytes, today: int) -> tuple[Record, Accepted | None] | str | None:
+        """The record with its token, the reason why it cannot be used, None for a dummy."""
         try:
-            record = unseal(payload, self._key)
+            record = unseal(payload, *self._ring.private.values())
+        except Dummy:
+            return None
+        except NotOurs:
+            return self._ring.unopened
         except WireError as e:
             return e.message
-        return plausible(record, today) or record
+        return plausible(record, today) or self._token(record)
+
+    def _token(self, record: Record) -> tuple[Record, Accepted | None] | str:
+        # What is kept is the record without its token: the cohort's name is all that is needed.
+        bare = msgspec.structs.replace(record, cohort=b"")
+        if not record.cohort or not self._checker:
+            return NO_TOKEN if self._token_required else (bare, None)
+        accepted = self._checker.check(record)
+        return accepted if isinstance(accepted, str) else (bare, accepted)
+
+    def _keep(self, name: str, record: Record, token: Accepted | None) -> str | None:
+        """Why the record is put aside, empty if it was added, None if it was there before."""
+        if self._store.has_report(name):
+            return None
+        if token and not self._store.spend(token.digest, token.month):
+            return SPENT
+        self._store.add_report(name, record, token.cohort if token else "")
+        return ""

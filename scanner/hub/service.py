@@ -17,10 +17,11 @@ from scanner.config import Mqtt
 from scanner.core.wire import Topics
 from scanner.errors import ConfigError, StoreError
 from scanner.hub.api import Api, Health, MapReader, PageSettings
+from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.features import OPEN, Policy
 from scanner.hub.feed import Feed
 from scanner.hub.ingest import Ingest
-from scanner.hub.keys import camera_id, load_or_create, naming_key
+from scanner.hub.keys import camera_id, load_naming, load_ring
 from scanner.hub.publishing import MapPublisher
 from scanner.hub.store import Store
 from scanner.hub.worker import Worker
@@ -42,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080  # 0: a free one
     policy: Policy = OPEN
+    token_required: bool = False  # put aside what carries no cohort token
     tiles: str = ""  # URL template of a raster basemap
     attribution: str = ""  # of that basemap
     truth: Path | None = None  # GeoJSON of the true cameras, for demonstrations
@@ -57,7 +59,8 @@ class Hub:
     def __init__(self, options: Options, *, clock: Callable[[], float] = time.time) -> None:
         self._options = options
         topics = Topics(options.mqtt.root)
-        key = load_or_create(options.data)
+        ring = load_ring(options.data)
+        checker = Checker(issuers(options.data))
         path = options.database or options.data / DATABASE
         with contextlib.ExitStack() as opened:
             self._socket = opened.enter_context(_listen(options.host, options.port))
@@ -75,8 +78,10 @@ class Hub:
         )
         self._worker = Worker(
             store=store,
-            ingest=Ingest(store, key, clock),
-            name=partial(camera_id, naming_key(key)),
+            ingest=Ingest(
+                store, ring, clock, checker=checker, token_required=options.token_required
+            ),
+            name=partial(camera_id, load_naming(options.data)),
             publisher=MapPublisher(store, options.policy, topics, self._session.publish),
             feed=self._feed,
             policy=options.policy,

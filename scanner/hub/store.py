@@ -18,8 +18,12 @@ from scanner.core.vicinity import Report
 from scanner.core.wire import Record
 from scanner.errors import StoreError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_FROM_1: Final = (  # what version 2 added
+    "ALTER TABLE reports ADD COLUMN cohort TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE spent (digest BLOB PRIMARY KEY, month TEXT NOT NULL) STRICT, WITHOUT ROWID",
+)
 BUSY_S: Final = 30.0
 QUARANTINE_MAX: Final = 10_000
 QUARANTINE_BYTES: Final = 4096  # kept of each bad payload
@@ -37,6 +41,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     cell: str
     camera: Camera
     verdict: Verdict | None
+    cohorts: int = 0  # different cohorts that report it; records without a token are of none
 
 
 class Store:
@@ -62,6 +67,9 @@ class Store:
         if version == 0:
             with self.transaction():
                 self._make()
+        elif version == 1:
+            with self.transaction():
+                self._upgrade()
         elif version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self._path} has schema {version}, this program knows {SCHEMA_VERSION}",
@@ -76,6 +84,13 @@ class Store:
         self._db.execute(
             "INSERT INTO meta VALUES ('identity', ?), ('revision', '0')", (secrets.token_hex(4),)
         )
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self) -> None:
+        if self._db.execute("PRAGMA user_version").fetchone() != (1,):
+            return
+        for statement in _FROM_1:
+            self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
@@ -103,12 +118,24 @@ class Store:
 
     # --- what came in ---------------------------------------------------------------------------
 
-    def add_report(self, record_id: str, record: Record) -> bool:
+    def has_report(self, record_id: str) -> bool:
+        """Whether a record is kept."""
+        row = self._db.execute("SELECT 1 FROM reports WHERE record_id = ?", (record_id,))
+        return row.fetchone() is not None
+
+    def spend(self, digest: bytes, month: str) -> bool:
+        """Note that a cohort token is used up; False if it was before."""
+        row = self._db.execute(
+            "INSERT INTO spent VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", (digest, month)
+        )
+        return row.fetchone() is not None
+
+    def add_report(self, record_id: str, record: Record, cohort: str = "") -> bool:
         """Keep a record; False if it was there already."""
         row = self._db.execute(
-            "INSERT INTO reports (record_id, body) VALUES (?, ?) "
+            "INSERT INTO reports (record_id, body, cohort) VALUES (?, ?, ?) "
             "ON CONFLICT (record_id) DO NOTHING RETURNING number",
-            (record_id, msgspec.msgpack.encode(record)),
+            (record_id, msgspec.msgpack.encode(record), cohort),
         ).fetchone()
         if row is None:
             return False
@@ -205,12 +232,14 @@ class Store:
     def _stored(self, where: str, values: Sequence[object]) -> list[Stored]:
         rows = self._db.execute(
             "SELECT c.id, c.cell, c.body, (SELECT verdict FROM reviews r WHERE r.camera_id = c.id "  # noqa: S608
-            f"ORDER BY r.number DESC LIMIT 1) FROM cameras c {where} ORDER BY c.id",
+            "ORDER BY r.number DESC LIMIT 1), (SELECT count(DISTINCT p.cohort) FROM members m "
+            "JOIN reports p ON p.number = m.number WHERE m.camera_id = c.id AND p.cohort <> '') "
+            f"FROM cameras c {where} ORDER BY c.id",
             values,
         )
         return [
-            Stored(id=id_, cell=cell, camera=_cameras.decode(body), verdict=verdict)
-            for id_, cell, body, verdict in rows
+            Stored(id=i, cell=cell, camera=_cameras.decode(b), verdict=verdict, cohorts=cohorts)
+            for i, cell, b, verdict, cohorts in rows
         ]
 
     def put_cameras(self, old: Iterable[str], new: Iterable[tuple[str, str, Camera]]) -> None:

@@ -14,6 +14,8 @@ def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as e:
         raise ConfigError(f"mqtt.ca_file: {settings.ca_file}: {e}") from e
+    # A broker's own certificate in ca_file pins that broker, whoever signed it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.sslsocket_class = _Socket
     return context
 

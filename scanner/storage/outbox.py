@@ -1,13 +1,15 @@
 """The outbox: sealed records on the card until the broker has them.
 
 SQLite in WAL mode with ``synchronous=FULL``: when ``add`` returns, the record survives a power cut.
-The file holds sealed bytes, an id and a due time, nothing else; ``secure_delete`` overwrites what
-is removed, and in the ``open`` profile the due time is 0.
+The file holds sealed bytes, an id and a due time, nothing else: no row number and no time of its
+own. Records are ordered by their id, which is random, and ``secure_delete`` overwrites what is
+removed. Pages are still taken in the order of adding, and the write-ahead log repeats it, until
+``settle`` writes the file anew.
 """
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,7 @@ from scanner.errors import StoreError
 from scanner.ports import Waiting
 
 FILE_NAME: Final = "outbox.sqlite3"
+OWN_FOLDER: Final = "own"  # of the data folder: an outbox that nobody sends, for the finder
 SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 10.0
 SCHEMA: Final = """
@@ -31,7 +34,9 @@ class Outbox:
     """Sealed records in a folder. Raises StoreError when the folder cannot be used."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / FILE_NAME
+        self._removed = False
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as e:
@@ -41,6 +46,11 @@ class Outbox:
                 self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             self._prepare()
+
+    @property
+    def files(self) -> list[Path]:
+        """Database, write-ahead log and its index; all exist while it is open."""
+        return [self._path.with_name(f"{FILE_NAME}{end}") for end in ("", "-wal", "-shm")]
 
     def add(self, payload: bytes, *, due_s: int = 0) -> str:
         """Keep a sealed record and return its id; on return it survives a power cut."""
@@ -54,20 +64,42 @@ class Outbox:
 
     def due(self, now_s: float, limit: int) -> list[Waiting]:
         """At most ``limit`` records whose time has come, those due first at the front."""
-        return self._select("WHERE due_s <= ? ORDER BY due_s, id LIMIT ?", (now_s, limit))
+        found = self._select("WHERE due_s <= ? ORDER BY due_s, id LIMIT ?", (now_s, limit))
+        if not found:
+            self._empty_log()
+        return found
 
     def remove(self, record_id: str) -> None:
         """Forget a record that the broker has acknowledged; unknown ids are no error."""
         with self._mapped():
             self._db.execute("DELETE FROM record WHERE id = ?", (record_id,))
+        self._removed = True
 
     def waiting(self) -> list[Waiting]:
         """All records, due first at the front."""
         return self._select("ORDER BY due_s, id", ())
 
+    def settle(self) -> None:
+        """Write the file anew in the order of the ids and empty the log, where nobody else writes.
+
+        The order of finding tells the way walked to whoever can have the records opened.
+        """
+        with self._mapped(), suppress(sqlite3.OperationalError):  # locked: another time
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Close the file; may be called twice."""
+        with suppress(StoreError):
+            self._empty_log()
         self._db.close()
+
+    def _empty_log(self) -> None:
+        """What was sent must not stay in the log: its id would tell which record was ours."""
+        if self._removed:
+            with self._mapped(), suppress(sqlite3.OperationalError):  # in use: another time
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._removed = False
 
     def _select(self, clause: str, values: tuple[float, ...]) -> list[Waiting]:
         query = f"SELECT id, payload, due_s FROM record {clause}"  # noqa: S608 - our own clauses
@@ -78,6 +110,7 @@ class Outbox:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute("PRAGMA temp_store = MEMORY")  # nothing is written elsewhere
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise StoreError(f"{self._path}: written by a newer scanner", hint="update this one")
@@ -96,3 +129,18 @@ class Outbox:
         except sqlite3.Error as e:
             hint = "free some space; what is in it is safe" if "full" in str(e) else ""
             raise StoreError(f"{self._path}: {e}", hint=hint) from e
+
+
+def in_use(folder: Path) -> bool:
+    """Whether another process has the outbox of this folder open."""
+    try:
+        # In this mode SQLite wants the file for itself, log and all.
+        with closing(sqlite3.connect(folder / FILE_NAME, timeout=0.2)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return True
+    except sqlite3.DatabaseError:  # damaged: nobody can use it
+        return False
+    return False

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from scanner.storage.outbox import FILE_NAME, Outbox
 
 WRITER = """
 import os, sys
+from contextlib import closing
 from pathlib import Path
 from scanner.storage.outbox import Outbox
 store = Outbox(Path(sys.argv[1]))
@@ -27,6 +29,7 @@ while True:
 
 FULL = """
 import resource, signal, sys
+from contextlib import closing
 from pathlib import Path
 from scanner.errors import StoreError
 from scanner.storage.outbox import Outbox
@@ -104,6 +107,20 @@ def test_what_was_sent_cannot_be_found_in_the_file(tmp_path: Path) -> None:
     assert not any(marker in path.read_bytes() for path in tmp_path.iterdir())
 
 
+def test_what_was_sent_leaves_the_log_while_all_stays_open(tmp_path: Path) -> None:
+    """A relay runs for weeks, and ``watch`` beside it."""
+    watch, relay = Outbox(tmp_path), Outbox(tmp_path)
+    marker = os.urandom(32)
+    watch.add(marker * 33)
+    (record,) = relay.due(0, 1)
+    relay.remove(record.record_id)
+    assert any(marker in path.read_bytes() for path in relay.files)
+    assert relay.due(0, 1) == []
+    assert not any(marker in path.read_bytes() for path in relay.files)
+    relay.close()
+    watch.close()
+
+
 def test_an_outbox_of_a_newer_scanner_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE_NAME) as db:
         db.execute("PRAGMA user_version = 99")
@@ -122,3 +139,41 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be made"):
         Outbox(tmp_path / "file" / "data")
+
+
+def places_in_file(folder: Path, names: list[bytes]) -> list[int]:
+    """Where in the file each marker lies; those of the log, if any, come after."""
+    content = b"".join(path.read_bytes() for path in sorted(folder.glob(f"{FILE_NAME}*")))
+    return [content.index(name) for name in names]
+
+
+def test_settling_leaves_no_order_of_finding(tmp_path: Path) -> None:
+    store = Outbox(tmp_path)
+    markers = [os.urandom(24) for _ in range(60)]
+    for marker in markers:
+        store.add(marker * 44)
+    before = places_in_file(tmp_path, markers)
+    store.settle()
+    after = places_in_file(tmp_path, markers)
+    assert (tmp_path / f"{FILE_NAME}-wal").stat().st_size == 0
+
+    def in_order(places: list[int]) -> float:
+        pairs = [(a, b) for i, a in enumerate(places) for b in places[i + 1 :]]
+        return sum(a < b for a, b in pairs) / len(pairs)
+
+    assert in_order(before) > 0.8
+    assert 0.3 < in_order(after) < 0.7
+    assert len(store.waiting()) == 60
+    store.close()
+
+
+def test_settling_beside_a_writer_is_no_error(tmp_path: Path) -> None:
+    ours = Outbox(tmp_path)
+    ours.add(b"one")
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
+        ours._db.execute("PRAGMA busy_timeout = 50")
+        other.execute("BEGIN IMMEDIATE")
+        ours.settle()
+        other.execute("COMMIT")
+    assert len(ours.waiting()) == 1
+    ours.close()

@@ -1,15 +1,18 @@
 """How far off located cameras are, beside the Cramer-Rao bound and the naive answer.
 
-    python -m tests.benchmarks.location --tracks 400
+    python -m tests.benchmarks.location --tracks 400 --page location.html
 
 A walk straight past a camera at 1.4 m/s, 2 detections a second from 25 m on, with the errors of
 ``scanner.simulation``. The bound is the Bayesian one (Van Trees) for this very model: the inverse
 of the mean information at the truth, priors included, plus the error that the whole GNSS track
-shares and that no single walk can know.
+shares and that no single walk can know. ``--page`` writes the table and, for perfect GNSS, the
+error of each track over its parallax.
 """
 
 import argparse
+import html
 import math
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +58,11 @@ def off(place: Pose | Sighting, setting: Setting) -> Array:
     return np.array([east - setting.offset_m, north])
 
 
-def row(setting: Setting, tracks: int, seed: int) -> list[str]:
-    """One row of the table."""
+Points = list[tuple[float, float]]  # parallax in degrees, error in metres
+
+
+def row(setting: Setting, tracks: int, seed: int, points: Points) -> list[str]:
+    """One row of the table; adds to ``points`` what the page shows."""
     rng = np.random.default_rng(seed)
     errors, naive, normalised = [], [], []
     for _ in range(tracks):
@@ -68,6 +74,8 @@ def row(setting: Setting, tracks: int, seed: int) -> list[str]:
             common = np.eye(2) * found.common_sigma_m**2
             covariance = np.array([[c.ee, c.en], [c.en, c.nn]]) + common
             errors.append(error)
+            if setting.errors.gnss_m < 1:
+                points.append((model.parallax_deg(track.glimpses), float(np.hypot(*error))))
             normalised.append(float(error @ np.linalg.solve(covariance, error)))
     rms = math.sqrt(float(np.mean(np.sum(np.square(errors), axis=1))))
     own = math.sqrt(float(np.mean(np.sum(np.square(naive), axis=1))))
@@ -82,13 +90,40 @@ def row(setting: Setting, tracks: int, seed: int) -> list[str]:
     ]
 
 
+def page(rows: list[list[str]], points: Points) -> str:
+    """The table, and a scatter of error (metres, up to 10) over parallax (degrees, up to 60)."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADER.split("|"))
+    body = "".join(f"<tr>{''.join(f'<td>{v}</td>' for v in cells)}</tr>" for cells in rows)
+    dots = "".join(
+        f'<circle cx="{50 + 14 * min(p, 60):.1f}" cy="{450 - 40 * min(e, 10):.1f}" r="2"/>'
+        for p, e in points
+    )
+    marks = "".join(
+        f'<text x="{50 + 14 * v}" y="470">{v}°</text>' for v in range(0, 61, 10)
+    ) + "".join(f'<text x="10" y="{454 - 40 * v}">{v} m</text>' for v in range(0, 11, 2))
+    return (
+        '<!doctype html><meta charset="utf-8"><title>Error of located cameras</title>'
+        "<style>body{font-family:sans-serif}td,th{padding:2px 10px;text-align:right}</style>"
+        f"<h1>Error of located cameras</h1><table><tr>{head}</tr>{body}</table>"
+        "<h2>Error over parallax, perfect GNSS</h2>"
+        '<svg viewBox="0 0 920 490" style="max-width:920px" font-size="12">'
+        '<path d="M50 50V450H890" fill="none" stroke="#444"/>'
+        f'<g fill="#0b66a3" fill-opacity="0.3">{dots}</g>{marks}</svg>\n'
+    )
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, write the page."""
     parser = argparse.ArgumentParser(description="error of located cameras beside its bound")
     parser.add_argument("--tracks", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", type=Path, metavar="FILE", help="an HTML page of it")
     args = parser.parse_args()
-    print(table([row(s, args.tracks, args.seed) for s in SETTINGS], HEADER.split("|")))
+    points: Points = []
+    rows = [row(s, args.tracks, args.seed, points) for s in SETTINGS]
+    print(table(rows, HEADER.split("|")))
+    if args.page:
+        args.page.write_text(page(rows, points), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_init_writes_a_file_that_check_accepts(tmp_path: Path) -> None:
     assert scanner("config", "init", path).returncode == 0
     assert scanner("config", "check", "--config", path).stdout == f"{path}: ok\n"
     assert "exists" in error_of(scanner("config", "init", path), 2)
-    assert tomllib.loads(path.read_text())["lens"]["hfov_deg"] == 66.0
+    assert tomllib.loads(path.read_text())["lens"]["hfov_deg"] == 0.0
 
 
 def test_check_and_all_commands_refuse_a_wrong_file(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_explain_shows_value_default_and_text(tmp_path: Path) -> None:
     out = scanner("config", "explain", "--json", "--config", path).stdout
     rows = {r["key"]: r for r in map(json.loads, out.splitlines())}
     assert rows["lens.hfov_deg"]["value"] == 102.0
-    assert rows["lens.hfov_deg"]["default"] == 66.0
+    assert rows["lens.hfov_deg"]["default"] == 0.0
     assert (
-        "lens.hfov_deg = 102.0   (default 66.0)"
+        "lens.hfov_deg = 102.0   (default 0.0)"
         in scanner("config", "explain", "--config", path).stdout
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.core.tiles import Schedule, Tile, cut_by_edge, grid, iou, merge, pyramid, to_frame
+from scanner.core.tiles import Tile, cut_by_edge, grid, iou, merge, pyramid, to_frame
 from scanner.looking import cut, detect_everywhere, look_at
 from scanner.records import Box, Detection, Kind
 from scanner.replay.standins import ScriptedDetector
@@ -42,27 +42,6 @@ def test_the_pyramid_goes_from_the_whole_picture_to_native_tiles() -> None:
     tiles = pyramid(1600, 1200, 320)
     assert tiles[-1] == Tile(0, 0, 1600)
     assert sorted({t.side for t in tiles}, reverse=True) == [1600, 800, 320]
-
-
-@given(st.integers(1, 14), st.lists(st.tuples(st.floats(0, 1280), st.floats(0, 720)), max_size=20))
-def test_every_tile_is_seen_within_a_bounded_time(
-    budget: int, spots: list[tuple[float, float]]
-) -> None:
-    schedule = Schedule(1280, 720, 320, budget)
-    boxes = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
-    seen: set[Tile] = set()
-    rounds = 2 * 15 // budget + 2
-    for _ in range(rounds * 2):
-        tiles = schedule.next_tiles(boxes)
-        assert len(tiles) == budget
-        assert len(set(tiles)) == budget
-        seen.update(tiles)
-    assert seen >= set(grid(1280, 720, 320))
-
-
-def test_live_candidates_get_a_tile_around_them() -> None:
-    tiles = Schedule(1280, 720, 320, 4).next_tiles([Box(700, 300, 720, 320)])
-    assert tiles[0] == Tile(550, 150, 320)
 
 
 def test_boxes_come_back_to_frame_pixels() -> None:

@@ -28,6 +28,7 @@ from scanner.network.mqtt import NEW, Incoming, Link, open_link
 from scanner.network.session import MqttPublisher
 from scanner.records import Kind
 from scanner.sealing import seal
+from tests.helpers import contract
 from tests.helpers.broker import Mosquitto
 from tests.helpers.reports import ORIGIN, entry, record
 from tests.helpers.waiting import until
@@ -110,6 +111,8 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self._link.close()
+        for topic, payload in self.all:
+            contract.check(topic, payload)
 
     def cell(self, name: str = CELL) -> Cell:
         body = self.retained.get(f"map/{'/'.join(name)}", b"")

@@ -99,6 +99,7 @@ def relay(tmp_path: Path, broker: brokers.Broker, port: int, *more: str) -> subp
     (tmp_path / "credentials" / "mqtt-password").write_text(access.password)
     config = tmp_path / "scanner.toml"
     config.write_text(
+        '[privacy]\nprofile = "open"\n'
         f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nusername = "{access.settings.username}"\n'
     )
     command = [sys.executable, "-m", "scanner", "relay", "--config", str(config)]
@@ -168,7 +169,7 @@ def test_relay_ends_at_once_when_told(tmp_path: Path, broker: brokers.Broker, hu
     assert hub.health().ok
     fill(tmp_path, 0)
     process = relay(tmp_path, broker, broker.port)
-    time.sleep(1.0)
+    until(lambda: "Seccomp:\t2" in Path(f"/proc/{process.pid}/status").read_text())
     start = time.monotonic()
     finish(process, signal.SIGTERM)
     assert process.returncode == 0

@@ -28,7 +28,7 @@ from scanner.looking import Watcher
 from scanner.network.session import MqttPublisher
 from scanner.pipeline import Finder, Sealer, watch
 from scanner.records import Kind
-from scanner.relay import drain
+from scanner.relay import SENDING, Relay
 from scanner.replay.standins import (
     ConsolePanel,
     MemoryStore,
@@ -78,9 +78,14 @@ def test_the_map_shows_what_stands_in_the_street(tmp_path: Path, kind: brokers.K
         with Hub(options) as hub, closing(Outbox(tmp_path / "device")) as store:
             until(lambda: hub.health().ok)
             walk_the_street(store, tmp_path / "hub")
-            sent = drain(
-                store, lambda: MqttPublisher(device.settings, password=device.password), time.time()
+            relay = Relay(
+                store,
+                MqttPublisher(device.settings, password=device.password),
+                SENDING["open"],
+                now_s=time.time,
+                uniform=random.Random(1).random,
             )
+            sent = relay.drain()
             assert sent >= 2
             assert store.waiting() == []
             until(lambda: hub.health().records == sent)

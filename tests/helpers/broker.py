@@ -40,7 +40,12 @@ class Mosquitto:
     @property
     def settings(self) -> Mqtt:
         """How to connect without a name."""
-        return Mqtt(host="127.0.0.1", port=self.port)
+        return self.settings_of(self.port)
+
+    @staticmethod
+    def settings_of(port: int) -> Mqtt:
+        """The same for another port that leads here."""
+        return Mqtt(host="127.0.0.1", port=port)
 
     def start(self) -> None:
         """Start and wait until it listens."""

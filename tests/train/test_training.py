@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.average import mean
 from models.dataset import Tile
 from models.loss import assign, away_from, cells, corners, overlap, total
 from models.network import Network, folded
@@ -109,3 +110,10 @@ def test_what_is_wrong_is_looked_for_away_from_cameras() -> None:
     assert not away[(middles - 60).abs().sum(1).argmin()]
     assert away[0]
     assert away_from(torch.zeros((0, 4)), middles).all()
+
+
+def test_the_mean_of_runs_keeps_counters() -> None:
+    states = [{"w": torch.full((2,), v), "n": torch.tensor(7)} for v in (1.0, 3.0)]
+    made = mean(states)
+    assert made["w"].tolist() == [2.0, 2.0]
+    assert made["n"].item() == 7

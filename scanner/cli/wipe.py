@@ -1,0 +1,101 @@
+"""``scanner wipe``: what this device holds is overwritten and removed."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from scanner import enrolment
+from scanner.cli import add_config_option
+from scanner.config import find
+from scanner.errors import StoreError, UsageError
+from scanner.outgoing import data_folder
+from scanner.storage import known, outbox, tokens
+
+LEFT_OVER: Final = ("", "-wal", "-shm", "-journal")
+BLOCK: Final = 1 << 20
+HONESTLY: Final = """\
+What this cannot promise: SD cards and other flash keep old copies of what was overwritten, in
+places that no program reaches. Records were sealed, so old copies tell how many there were and
+when they were due, not where. Only the destruction of the card is certain. What was sent is gone
+from here, not from the hub. Wiping a device may be unlawful where you are."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("wipe", help="overwrite and remove what this device holds")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the outbox lies")
+    add_config_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, ask, overwrite, remove; other files of the folder are left alone and named."""
+    data: Path = args.data or data_folder()
+    files = found(data, args.config or find())
+    if not files:
+        print(f"{data}: holds nothing of ours.")
+        return 0
+    for path in files:
+        print(path)
+    print(f"\n{HONESTLY}\n", flush=True)
+    if not args.yes and not _agreed():
+        raise UsageError("nothing was wiped", hint="type wipe, or give --yes")
+    _refuse_in_use(data)
+    for path in files:
+        overwrite(path)
+    print(f"{len(files)} files overwritten and removed.")
+    others = sorted(p.name for p in data.iterdir()) if data.is_dir() else []
+    if others:
+        print(f"left alone in {data}: {', '.join(others)}")
+    return 0
+
+
+def found(data: Path, config_file: Path) -> list[Path]:
+    """Files of ours: records, what is remembered, home, tokens, enrolment."""
+    names = [known.FILE_NAME, known.HOME_NAME]
+    names += [name + end for name in (outbox.FILE_NAME, tokens.FILE_NAME) for end in LEFT_OVER]
+    paths = [data / name for name in names]
+    paths += [data / outbox.OWN_FOLDER / (outbox.FILE_NAME + end) for end in LEFT_OVER]
+    paths += [config_file.with_name(n) for n in (enrolment.FILE, enrolment.CA_FILE)]
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
+
+
+def overwrite(path: Path) -> None:
+    """Random bytes in its place, no length, a random name, then none."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            left = os.fstat(file.fileno()).st_size
+            while left > 0:
+                left -= file.write(os.urandom(min(left, BLOCK)))
+            os.fsync(file.fileno())
+            file.truncate(0)
+            os.fsync(file.fileno())
+        blank = path.with_name(os.urandom(8).hex())
+        path.rename(blank)
+        blank.unlink()
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be wiped: {e.strerror}") from e
+
+
+def _refuse_in_use(data: Path) -> None:
+    """Under a running process, files would live on until it ends, and be filled again."""
+    if not (data / outbox.FILE_NAME).is_file():
+        return
+    if outbox.in_use(data):
+        raise UsageError(
+            f"{data}: the outbox is in use", hint="end `scanner watch` and `scanner relay` first"
+        )
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input("Type wipe to go on: ").strip() == "wipe"

@@ -1,0 +1,70 @@
+"""``scanner wipe``: asks, overwrites, removes what is ours and nothing else."""
+
+import os
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from scanner import enrolment
+from scanner.cli import wipe
+from scanner.storage import known, outbox, tokens
+from scanner.storage.outbox import Outbox
+from tests.cli.test_commands import error_of, scanner
+
+PAYLOAD = b"sealed" * 180
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    with closing(Outbox(folder)) as store:
+        store.add(PAYLOAD)
+    for name in (known.FILE_NAME, known.HOME_NAME, tokens.FILE_NAME):
+        (folder / name).write_bytes(PAYLOAD)
+    (folder / "holiday.jpg").write_bytes(b"not ours")
+    (tmp_path / enrolment.FILE).write_bytes(PAYLOAD)
+    (tmp_path / "scanner.toml").write_text("")
+    return folder
+
+
+def wiped(data: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    return scanner("wipe", "--data", data, "--config", data.parent / "scanner.toml", *more)
+
+
+def test_everything_of_ours_goes_and_nothing_else(data: Path) -> None:
+    result = wiped(data, "--yes")
+    assert result.returncode == 0, result.stderr
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+    assert [p.name for p in data.parent.glob("*.*")] == ["scanner.toml"]
+    for words in ("cannot promise", "flash", "left alone", "holiday.jpg"):
+        assert words in result.stdout
+
+
+def test_without_a_yes_nothing_goes(data: Path) -> None:
+    assert "nothing was wiped" in error_of(wiped(data), 2)
+    assert (data / outbox.FILE_NAME).exists()
+
+
+def test_what_is_in_use_is_not_wiped(data: Path) -> None:
+    with closing(Outbox(data)):
+        assert "in use" in error_of(wiped(data, "--yes"), 2)
+    assert (data / known.HOME_NAME).exists()
+    assert wiped(data, "--yes").returncode == 0
+
+
+def test_nothing_to_wipe_is_no_error(tmp_path: Path) -> None:
+    assert "nothing of ours" in wiped(tmp_path / "data", "--yes").stdout
+
+
+def test_the_bytes_are_overwritten_in_place(tmp_path: Path) -> None:
+    """A second name keeps the file, as a card keeps a copy: what it holds is not readable."""
+    path, other = tmp_path / "file", tmp_path / "other"
+    path.write_bytes(PAYLOAD)
+    other.hardlink_to(path)
+    handle = os.open(other, os.O_RDONLY)
+    wipe.overwrite(path)
+    assert not path.exists()
+    assert os.read(handle, 100) == b""
+    os.close(handle)

@@ -1,0 +1,33 @@
+"""A card that is full: scanning goes on, the outbox stays readable, the panel says so."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+INSIDE = 'mount -t tmpfs -o size=600k tmpfs "$1" && exec "$2" -m tests.helpers.full "$1"'
+
+
+def test_a_full_card_at_every_write(tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    assert unshare, "util-linux is missing"
+    result = subprocess.run(
+        [unshare, "-Urm", "sh", "-c", INSIDE, "sh", tmp_path, sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert (told["fills"], told["lost"], told["unsound"]) == (16, 0, 0)
+    assert told["refused"] == 16
+    assert told["sound"]
+    assert told["readable"] >= 1
+    states = [line.split()[1].rstrip(":") for line in told["said"]]
+    first = states.index("trouble")
+    assert "full" in told["said"][first]
+    assert "scanning" in states[first:], told["said"]  # it looked on
+    assert "could not be kept" in told["ended"]
