@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean train-setup test-train
+.PHONY: help setup demo test check format clean train-setup test-train privacy soak
 
 # What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies.
 TEST_PACKAGES := mosquitto mosquitto-clients gpsd gpsd-clients dbus libfaketime systemd
@@ -57,7 +57,6 @@ test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
 # Not part of the tests: half an hour.
-.PHONY: soak
 soak: setup
 	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 

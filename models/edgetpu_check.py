@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -231,6 +233,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--compile", action="store_true", help="if all is well, run edgetpu_compiler on the file"
+    )
     args = parser.parse_args(argv)
     try:
         report = check(args.model)
@@ -248,7 +253,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(figures, indent=1))
     else:
         print("\n".join([report.summary] if report.refusals else lines(report)))
-    return report.status
+    return run_compiler(args.model) if args.compile and not report.status else report.status
+
+
+def run_compiler(model: Path) -> int:
+    """Make MODEL_edgetpu.tflite beside the file with Google's compiler; returns its exit code."""
+    compiler = shutil.which("edgetpu_compiler")
+    if compiler is None:
+        raise SystemExit("edgetpu_compiler: not found; Coral's pages say how to install it")
+    command = [compiler, "--show_operations", "--out_dir", str(model.parent), str(model)]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

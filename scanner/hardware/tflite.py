@@ -6,6 +6,7 @@ of stride s two outputs, told apart by their last dimension: [1, S/s, S/s, 5] sc
 top, right and bottom, in strides.
 """
 
+import ctypes
 import importlib
 import os
 import sys
@@ -35,6 +36,8 @@ RUNTIMES: Final = {
     "tflite": "tflite_runtime.interpreter",
 }
 SHIPPED: Final = "detector.tflite"
+COMPILED: Final = "_edgetpu.tflite"  # as Coral's compiler names what it makes of a .tflite
+EDGETPU_LIBRARY: Final = "libedgetpu.so.1"
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -59,10 +62,11 @@ def shipped_model() -> Path:
 
 
 class TfliteDetector:
-    """Finds cameras in square tiles with a .tflite file on the processor.
+    """Finds cameras in square tiles with a .tflite file, on the Edge TPU or the processor.
 
-    ``runtime`` is one of RUNTIMES, or empty for the first that is installed. Raises ModelError when
-    the file is missing, damaged or of another form.
+    If the file's compiled form lies beside it (``detector_edgetpu.tflite``) and an Edge TPU is
+    there, that is used; ``on_edgetpu`` says so. ``runtime`` is one of RUNTIMES, or empty for the
+    first that is installed. Raises ModelError when the file is missing, damaged or of another form.
     """
 
     def __init__(
@@ -70,7 +74,9 @@ class TfliteDetector:
     ) -> None:
         self._threshold = threshold
         self._invoke_s = 0.0
-        self._interpreter = _open(model, threads, runtime)
+        accelerated = _open_compiled(model, runtime)
+        self.on_edgetpu = accelerated is not None
+        self._interpreter = accelerated or _open(model, threads, runtime)
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         self._input, self._tile_size = _check_input(model, inputs)
@@ -151,6 +157,25 @@ def _runtime(wanted: str = "") -> ModuleType:
         "no runtime for .tflite files" + (f" called {wanted}" if wanted else ""),
         hint="pip install ai-edge-litert, or tflite-runtime",
     )
+
+
+def _open_compiled(model: Path, runtime: str = "") -> Any:
+    """An interpreter on the Edge TPU, or None without one or without a compiled file."""
+    compiled = model.with_name(model.stem.removesuffix(COMPILED[:-7]) + COMPILED)
+    if not compiled.is_file():
+        return None
+    module = _runtime(runtime)
+    try:
+        ctypes.CDLL(EDGETPU_LIBRARY)  # a delegate whose library is missing leaves a broken object
+        with _quiet():
+            delegate = module.load_delegate(EDGETPU_LIBRARY)
+            interpreter = module.Interpreter(
+                model_path=str(compiled), experimental_delegates=[delegate]
+            )
+            interpreter.allocate_tensors()
+    except (OSError, ValueError, RuntimeError):  # no library; no device; another version of either
+        return None
+    return interpreter
 
 
 def _open(model: Path, threads: int, runtime: str = "") -> Any:

@@ -52,3 +52,14 @@ def test_kinds_are_known_ones() -> None:
     tile = np.random.default_rng(6).integers(0, 256, (320, 320, 3), dtype=np.uint8)
     found = TfliteDetector(shipped_model(), threshold=0.02).infer(tile)
     assert {d.kind for d in found} <= set(Kind) - {Kind.UNKNOWN}
+
+
+def test_a_compiled_file_without_an_edge_tpu_leaves_the_work_to_the_processor(
+    tmp_path: Path,
+) -> None:
+    model = tmp_path / "detector.tflite"
+    model.write_bytes(shipped_model().read_bytes())
+    (tmp_path / "detector_edgetpu.tflite").write_bytes(b"for the Edge TPU alone")
+    detector = TfliteDetector(model)
+    assert not detector.on_edgetpu
+    assert detector.infer(np.zeros((320, 320, 3), np.uint8)) == []

@@ -320,3 +320,18 @@ def test_it_prints_neighbours_together_and_json_for_programs(
     printed = json.loads(capsys.readouterr().out)
     assert [row["on"] for row in printed["operators"]] == ["TPU", "TPU", "CPU"]
     assert printed["status"] == 1
+
+
+def test_the_compiler_is_run_on_a_file_that_it_can_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "detector.tflite"
+    model.write_bytes((Path(__file__).parents[2] / "models" / "detector.tflite").read_bytes())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="edgetpu_compiler: not found"):
+        main([str(model), "--compile"])
+    compiler = tmp_path / "edgetpu_compiler"
+    compiler.write_text('#!/bin/sh\necho "$@" > "$3/said"\n')
+    compiler.chmod(0o755)
+    assert main([str(model), "--compile"]) == 0
+    assert (tmp_path / "said").read_text().split()[-1] == str(model)
