@@ -25,7 +25,7 @@ from scanner.ports import FrameSource, Panel, PositionSource, RecordStore
 from scanner.records import Detection, NotLocated, Position, Sighting, Track, Withheld
 from scanner.storage.known import KEPT, Known
 
-SITE_COMPLETE_S: Final = 36.0  # so long after its last view nothing is added: tracks come 15 s late
+SITE_COMPLETE_S: Final = 20.0  # so long after its last view nothing is added to a site
 
 
 class Counts(msgspec.Struct):
