@@ -30,7 +30,7 @@ from scanner.hardware.tflite import RUNTIMES, TfliteDetector
 LOWEST = 0.05  # score from which detections count for the average precision
 THRESHOLD = 0.7
 THRESHOLDS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-TILES, TILES_SEED = 400, 9002
+TILES, TILES_SEED = 640, 9002
 DATA = "photographs"
 
 

@@ -118,7 +118,6 @@ class Sealer:
     When the card takes no more, sealed records wait in memory and are tried again with each new
     one: a full disk that is cleared in time loses nothing. Under a policy with quiet minutes sites
     wait here, in memory only, until the walk has gone on for so long; ``end`` drops the others.
-    ``token`` gives a cohort's token for each record.
     """
 
     def __init__(
@@ -130,7 +129,6 @@ class Sealer:
         model: str,
         uniform: Callable[[], float],
         known: Known | None = None,
-        token: Callable[[], bytes] = bytes,
     ) -> None:
         self._store = store
         self._seal = seal
@@ -138,7 +136,6 @@ class Sealer:
         self._model = model
         self._uniform = uniform
         self._known = known or Known(None, policy, uniform=uniform)
-        self._token = token
         self._unkept: list[tuple[bytes, int]] = []
         self._start_ns: int | None = None
         self._held: list[tuple[Sequence[Sighting], float | None]] = []
@@ -191,8 +188,7 @@ class Sealer:
             self._known.count(outcome.reason, utc_s or 0.0)
             return outcome
         self._known.count(KEPT, utc_s or 0.0)
-        record = msgspec.structs.replace(outcome, cohort=self._token())
-        self._unkept.append((self._seal(record), due_s))
+        self._unkept.append((self._seal(outcome), due_s))
         return None
 
     def keep(self) -> int:

@@ -112,7 +112,6 @@ def decide(
     home: Home | None = None,
     since_start_s: float = math.inf,
     chance: float = 1.0,
-    cohort: bytes = b"",
 ) -> Record | Withheld:
     """The record of a site of 1 to 8 sightings, or why it stays here.
 
@@ -120,7 +119,7 @@ def decide(
     ``due_s`` when the record may be sent, as ``due_s`` drew it, 0 without delay;
     ``seen`` what was reported in this period and ``home`` the home block, None where there is none;
     ``since_start_s`` how long after the start of the walk the site was first seen; ``chance`` drawn
-    uniformly from [0, 1) for this site; ``cohort`` the token that stands for a cohort.
+    uniformly from [0, 1) for this site.
 
     Of a site of which some cameras were reported before, the others are: what leaks is the place
     that is reported again and again. Neither the scanner's position nor any time finer than the
@@ -144,7 +143,6 @@ def decide(
         model=model,
         # Sorted by place: the order in which they were passed would tell the way walked.
         cameras=tuple(sorted((_entry(s) for s in new), key=lambda e: (e.lat_e7, e.lon_e7, e.kind))),
-        cohort=cohort,
     )
 
 
