@@ -31,19 +31,22 @@ LEAST_HFOV_DEG: Final = 10.0
 # set on the demo's walk, the only one there is with a truth.
 FAINT_ODDS: Final = 0.43  # what is enough in one frame
 TRACK_ODDS: Final = 0.7  # what is enough on average of a track's best views
+LEAST_SCORE: Final = 0.05  # below it everything looks a little like a camera
 REPLAY_RATE: Final = 5.0  # frames per second looked at, as on the device
 
 
-def open_detector(config: Config, *, odds: float = 1.0) -> TfliteDetector:
+def open_detector(config: Config, *, odds: float = 1.0, twice: bool = False) -> TfliteDetector:
     """The detector that the configuration names, or the shipped one.
 
-    A detection needs ``odds`` times the odds at the threshold.
+    A detection needs ``odds`` times the odds at the threshold. With ``twice`` it answers all that
+    a second look could still lift to the threshold.
     """
     settings = config.detector
+    threshold = at_odds(settings.threshold, odds)
     return TfliteDetector(
         Path(settings.model) if settings.model else shipped_model(),
         threads=settings.threads,
-        threshold=at_odds(settings.threshold, odds),
+        threshold=max(LEAST_SCORE, 2 * threshold - 1) if twice else threshold,
     )
 
 

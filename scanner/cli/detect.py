@@ -29,7 +29,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Print what is seen in each picture; a broken one is named and left out."""
-    detector = open_detector(config_of(args))
+    config = config_of(args)
+    detector = open_detector(config, twice=True)
     failed = False
     for path in _pictures(args.images):
         try:
@@ -39,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
             failed = True
             continue
         start = time.perf_counter()
-        found = detect_everywhere(detector, pixels)
+        found = [
+            d for d in detect_everywhere(detector, pixels) if d.score >= config.detector.threshold
+        ]
         ms = (time.perf_counter() - start) * 1e3
         height, width = pixels.shape[:2]
         print(_json(path, width, height, ms, found) if args.json else _text(path, found))

@@ -18,6 +18,7 @@ OVERLAP: Final = 0.2  # share of a tile that the next one sees again: 64 px of 3
 MERGE_IOU: Final = 0.45
 MERGE_IOS: Final = 0.65  # intersection over the smaller box: a head cut by a tile's edge
 EDGE_PX: Final = 2.0
+AGREE_IOU: Final = 0.4  # from which two looks mean the same thing
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -104,6 +105,32 @@ def merge(detections: Sequence[Detection]) -> list[Detection]:
         if not any(_same(candidate.box, other.box) for other in kept):
             kept.append(candidate)
     return kept
+
+
+def agreed(
+    found: Sequence[Detection], mirrored: Sequence[Detection], tile_px: int
+) -> list[Detection]:
+    """Finds of a tile with what a look at its mirror image says of each, best first.
+
+    The score is the mean of both looks, 0 for the one that does not see it, and the box the mean of
+    both boxes. A camera is one from either side; a dark knot in the plaster often is not.
+    """
+    turned = [
+        msgspec.structs.replace(
+            d, box=Box(tile_px - d.box.x1, d.box.y0, tile_px - d.box.x0, d.box.y1)
+        )
+        for d in mirrored
+    ]
+    both: list[Detection] = []
+    for here in found:
+        there = max(turned, key=lambda d: iou(here.box, d.box), default=None)
+        if there is None or iou(here.box, there.box) < AGREE_IOU:
+            both.append(msgspec.structs.replace(here, score=here.score / 2))
+            continue
+        a, b = here.box, there.box
+        box = Box((a.x0 + b.x0) / 2, (a.y0 + b.y0) / 2, (a.x1 + b.x1) / 2, (a.y1 + b.y1) / 2)
+        both.append(msgspec.structs.replace(here, box=box, score=(here.score + there.score) / 2))
+    return sorted(both, key=lambda d: -d.score)
 
 
 def _same(a: Box, b: Box) -> bool:

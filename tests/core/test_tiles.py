@@ -1,12 +1,15 @@
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.core.tiles import Tile, cut_by_edge, grid, iou, merge, pyramid, to_frame
+from scanner.core.tiles import Tile, agreed, cut_by_edge, grid, iou, merge, pyramid, to_frame
+from scanner.frame import Pixels
 from scanner.looking import cut, detect_everywhere, look_at
+from scanner.ports import Detector
 from scanner.records import Box, Detection, Kind
 from scanner.replay.standins import ScriptedDetector
 from tests.helpers.walk import read_colours
@@ -115,3 +118,44 @@ def test_a_camera_on_a_tile_border_is_found_whole() -> None:
     pixels[300:330, 225:265] = (40, 1, 255)  # across the left edge of the second tile
     found = look_at(ScriptedDetector(read_colours, 320), pixels, grid(1280, 720, 320))
     assert [d.box for d in found] == [Box(225, 300, 265, 330)]
+
+
+def seen(x0: float, x1: float, score: float) -> Detection:
+    return Detection(box=Box(x0, 10, x1, 30), score=score, kind=Kind.DOME)
+
+
+def test_two_looks_that_agree_give_the_mean_of_score_and_box() -> None:
+    (both,) = agreed([seen(100, 120, 0.9)], [seen(196, 216, 0.7)], 320)
+    assert both.score == pytest.approx(0.8)
+    assert both.box == Box(102, 10, 122, 30)
+
+
+@pytest.mark.parametrize("mirrored", [[], [seen(100, 120, 0.9)]], ids=["nothing", "elsewhere"])
+def test_what_the_mirror_image_does_not_show_counts_half(mirrored: list[Detection]) -> None:
+    (alone,) = agreed([seen(100, 120, 0.9)], mirrored, 320)
+    assert alone == seen(100, 120, 0.45)
+
+
+def test_only_tiles_with_a_find_are_looked_at_twice() -> None:
+    counted = Counted(ScriptedDetector(read_colours, 320))
+    pixels = np.zeros((320, 1280, 3), np.uint8)
+    pixels[100:130, 100:140] = (40, 1, 255)
+    detect_everywhere(counted, pixels)
+    again = counted.looks - len(pyramid(1280, 320, 320))
+    assert again == counted.finds / 2 > 0  # each find is one of both looks
+
+
+class Counted:
+    """Counts what is asked of a detector."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self.tile_size = detector.tile_size
+        self.looks = 0
+        self.finds = 0
+
+    def infer(self, tile: Pixels) -> Sequence[Detection]:
+        found = self._detector.infer(tile)
+        self.looks += 1
+        self.finds += bool(found)
+        return found
