@@ -15,11 +15,11 @@ from scanner.core.geometry import LensModel
 from scanner.core.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError
-from scanner.frame import Frame
+from scanner.front import Front, outbox_fact
+from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.tflite import TfliteDetector, shipped_model
 from scanner.looking import Watcher
 from scanner.pipeline import Counts, Finder, Sealer, watch
-from scanner.ports import FrameSource, Panel
 from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack
 from scanner.storage.known import Known
@@ -35,11 +35,13 @@ LEAST_SCORE: Final = 0.05  # below it everything looks a little like a camera
 REPLAY_RATE: Final = 5.0  # frames per second looked at, as on the device
 
 
-def open_detector(config: Config, *, odds: float = 1.0, twice: bool = False) -> TfliteDetector:
+def open_detector(
+    config: Config, *, odds: float = 1.0, twice: bool = False, tpu: EdgeTpu | None = None
+) -> TfliteDetector:
     """The detector that the configuration names, or the shipped one.
 
     A detection needs ``odds`` times the odds at the threshold. With ``twice`` it answers all that
-    a second look could still lift to the threshold.
+    a second look could still lift to the threshold. ``tpu`` as in TfliteDetector.
     """
     settings = config.detector
     threshold = at_odds(settings.threshold, odds)
@@ -47,6 +49,7 @@ def open_detector(config: Config, *, odds: float = 1.0, twice: bool = False) -> 
         Path(settings.model) if settings.model else shipped_model(),
         threads=settings.threads,
         threshold=max(LEAST_SCORE, 2 * threshold - 1) if twice else threshold,
+        tpu=tpu,
     )
 
 
@@ -125,9 +128,9 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def open_recording(
-    recording: Recording, config: Config, *, remember: bool = False
+    recording: Recording, config: Config, *, remember: bool = False, tpu: EdgeTpu | None = None
 ) -> Iterator[tuple[VideoFrames | FolderFrames, RecordedTrack, Finder]]:
-    """Frames, positions and a finder over them; ``remember`` as in ``Finder``."""
+    """Frames, positions and a finder; ``remember`` as in ``Finder``, ``tpu`` in TfliteDetector."""
     with ExitStack() as stack:
         positions = RecordedTrack(
             recording.track, sigma_m=config.position.sigma_m, offset_s=recording.offset_s
@@ -136,7 +139,7 @@ def open_recording(
         source = open_frames(recording.source, rate=recording.rate)
         stack.callback(source.close)
         budget = config.detector.inferences_per_s / recording.rate
-        watcher = Watcher(open_detector(config, odds=FAINT_ODDS), budget)
+        watcher = Watcher(open_detector(config, odds=FAINT_ODDS, tpu=tpu), budget)
         finder = Finder(
             watcher,
             positions,
@@ -147,36 +150,17 @@ def open_recording(
         yield source, positions, finder
 
 
-class _Until:
-    """Frames of a source until someone says stop; what was found till then is kept."""
-
-    def __init__(self, source: FrameSource, told_to_stop: Callable[[], bool]) -> None:
-        self._source = source
-        self._told_to_stop = told_to_stop
-
-    def frames(self) -> Iterator[Frame]:
-        """The frames of the source."""
-        for frame in self._source.frames():
-            if self._told_to_stop():
-                return
-            yield frame
-
-    def close(self) -> None:
-        """Close the source."""
-        self._source.close()
-
-
 def watch_recording(
     recording: Recording,
     config: Config,
     store: Outbox,
     key: PublicKey | sealing.HubKeys,
-    panel: Panel,
+    front: Front,
     *,
     close_door: Callable[[], None] = lambda: None,
-    told_to_stop: Callable[[], bool] = lambda: False,
+    tpu: EdgeTpu | None = None,
 ) -> Counts:
-    """The device from files: fill the outbox with what the walk shows.
+    """The device from files: fill the outbox with what the walk shows, until ``front`` says stop.
 
     ``close_door`` is called when all is open and nothing has been looked at yet.
     """
@@ -185,7 +169,7 @@ def watch_recording(
     with (
         closing(Known(store.folder, policy)) as known,
         sealing_of(config, store.folder, key) as seal,
-        open_recording(recording, config) as (
+        open_recording(recording, config, tpu=tpu) as (
             source,
             _,
             finder,
@@ -199,12 +183,14 @@ def watch_recording(
             uniform=random.SystemRandom().random,
             known=known,
         )
+        front.facts["outbox"] = lambda: outbox_fact(store)
         close_door()
-        counts = watch(_Until(source, told_to_stop), finder, sealer, panel)
+        for walk in front.steering.walks(source):
+            watch(walk, finder, sealer, front.panel)
+            store.settle()
         for line in source.skipped if isinstance(source, FolderFrames) else ():
-            panel.show("trouble", f"skipped: {line}")
-        store.settle()
-        return counts
+            front.panel.show("trouble", f"skipped: {line}")
+        return finder.counts
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import msgspec
 from msgspec import Meta
 
 from scanner import enrolment
+from scanner.config_front import HintSettings, PageSettings, PanelSettings
 from scanner.enrolment import Enrolment, Epoch
 from scanner.errors import ConfigError
 
 PROFILES: Final = ("open", "careful", "hostile")  # the stricter, the later
+LONGEST: Final = 32_768  # characters; reading dotted keys takes time with their square
 DEFAULT_PATH: Final = Path("/etc/scanner/scanner.toml")
 
 
@@ -97,9 +99,10 @@ class PositionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(
             pattern=r"^(gpsd|gpsd://([^:/\[\]\s]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?|gpsd:///\S+"
             r"|serial:///[^?\s]+(\?baud=[0-9]{4,6})?|ble://[^/\s]+|track)$",
-            description="gpsd, gpsd://HOST:PORT, gpsd:///run/gpsd/json.sock,"
-            " serial:///dev/ttyACM0?baud=9600, ble://ADDRESS, ble://NAME (a blank is %20),"
-            " or track (a file, by --track)",
+            description="gpsd (by its socket /run/gpsd/json.sock), gpsd:///ANOTHER/SOCKET,"
+            " serial:///dev/ttyACM0?baud=9600, ble://ADDRESS, ble://NAME (a blank is %20), track"
+            " (a file, by --track), or gpsd://HOST:PORT, which only doctor can reach: watch has no"
+            " network",
         ),
     ] = "gpsd"
     sigma_m: Annotated[
@@ -165,6 +168,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     position: PositionSettings = PositionSettings()
     privacy: Privacy = Privacy()
     mqtt: Mqtt = Mqtt()
+    panel: PanelSettings = PanelSettings()
+    page: PageSettings = PageSettings()
+    hints: HintSettings = HintSettings()
 
 
 def find() -> Path:
@@ -225,9 +231,11 @@ def _broker(found: Enrolment, mqtt: Mqtt, path: Path) -> Mqtt:
 
 def parse(text: str, name: str) -> Config:
     """Configuration from TOML text; ``name`` is used in messages."""
+    if len(text) > LONGEST:
+        raise ConfigError(f"{name}: longer than {LONGEST} characters: not a scanner.toml")
     try:
         config = msgspec.convert(tomllib.loads(text), Config, strict=True)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         raise ConfigError(f"{name}: not valid TOML: {e}") from e
     except msgspec.ValidationError as e:
         raise ConfigError(

@@ -1,5 +1,6 @@
 """The one type that holds pixels. Code that reaches the network must not import this file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,3 +16,4 @@ class Frame:
     number: int  # counts from 0
     at_ns: int  # boot clock at the start of exposure
     pixels: Pixels
+    small: Callable[[], Pixels] | None = None  # the same at half the size, where the lens has it

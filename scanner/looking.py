@@ -1,6 +1,6 @@
 """A detector looks at a frame: cuts tiles, gathers what it finds, in frame pixels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -44,11 +44,13 @@ class Watcher:
     """Looks at frames of one size with a budget of tiles each; 0 looks at all of them.
 
     The budget is an average and may be a fraction: inferences per second / frames per second.
+    ``coarse_every`` as in ``Schedule``.
     """
 
-    def __init__(self, detector: Detector, budget: float = 0.0) -> None:
+    def __init__(self, detector: Detector, budget: float = 0.0, *, coarse_every: int = 0) -> None:
         self._detector = detector
         self._budget = budget
+        self._coarse_every = coarse_every
         self._schedule: Schedule | None = None
         self._size = (0, 0)
         self._last: Sequence[Detection] = ()
@@ -59,17 +61,29 @@ class Watcher:
         """Tiles looked at so far."""
         return self._looks
 
-    def look(self, pixels: Pixels) -> list[Detection]:
-        """Cameras in one frame of shape (height, width, 3), best first."""
+    def look(
+        self,
+        pixels: Pixels,
+        attention: float = 1.0,
+        small: Callable[[], Pixels] | None = None,
+    ) -> list[Detection]:
+        """Cameras in one frame of shape (height, width, 3), best first.
+
+        ``attention``: so many times the budget, for this frame. ``small`` gives the same picture at
+        half the size, where the lens has made that already.
+        """
         height, width = pixels.shape[:2]
         if self._schedule is None or self._size != (width, height):
             self._size = (width, height)
-            self._schedule = Schedule(width, height, self._detector.tile_size, self._budget)
+            tile_px = self._detector.tile_size
+            self._schedule = Schedule(
+                width, height, tile_px, self._budget, coarse_every=self._coarse_every
+            )
             self._last = ()
         schedule = self._schedule
         texture = textures(pixels, schedule.native) if schedule.wants_texture else ()
-        tiles = schedule.next_tiles([d.box for d in self._last], texture)
-        found = look_at(self._detector, pixels, tiles)
+        tiles = schedule.next_tiles([d.box for d in self._last], texture, attention=attention)
+        found = look_at(self._detector, pixels, tiles, small)
         self._looks += len(tiles)
         self._last = found
         return found
@@ -103,12 +117,26 @@ def detect_everywhere(detector: Detector, pixels: Pixels) -> list[Detection]:
     return look_at(Twice(detector), pixels, pyramid(width, height, detector.tile_size))
 
 
-def look_at(detector: Detector, pixels: Pixels, tiles: Iterable[Tile]) -> list[Detection]:
-    """Cameras in the given tiles of a picture, in its own pixels, merged, best first."""
+def look_at(
+    detector: Detector,
+    pixels: Pixels,
+    tiles: Iterable[Tile],
+    small: Callable[[], Pixels] | None = None,
+) -> list[Detection]:
+    """Cameras in the given tiles of a picture, in its own pixels, merged, best first.
+
+    ``small`` as in ``Watcher.look``.
+    """
     height, width = pixels.shape[:2]
+    halved: Pixels | None = None
     found: list[Detection] = []
     for tile in tiles:
-        for detection in detector.infer(cut(pixels, tile, detector.tile_size)):
+        if small and tile.side == 2 * detector.tile_size:
+            halved = small() if halved is None else halved
+            shown = cut(halved, Tile(tile.x // 2, tile.y // 2, detector.tile_size), tile.side // 2)
+        else:
+            shown = cut(pixels, tile, detector.tile_size)
+        for detection in detector.infer(shown):
             placed = to_frame(detection, tile, detector.tile_size)
             inside = clipped(placed, width, height)
             if inside and not cut_by_edge(placed, tile, width, height):

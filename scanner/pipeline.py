@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from scanner.core import privacy
+from scanner.core.blink import State
 from scanner.core.geometry import LensModel, pose_from_position
 from scanner.core.locate import locate
 from scanner.core.sites import group, join
@@ -25,6 +26,8 @@ from scanner.ports import FrameSource, Panel, PositionSource, RecordStore
 from scanner.records import Detection, NotLocated, Position, Sighting, Track, Withheld
 from scanner.storage.known import KEPT, Known
 
+# How many times the usual tiles a frame is worth, by time and position: a hint was heard here.
+Attention = Callable[[int, Position | None], float]
 SITE_COMPLETE_S: Final = 20.0  # so long after its last view nothing is added to a site
 
 
@@ -58,8 +61,11 @@ class Finder:
         *,
         min_score: float = 0.0,
         remember: bool = False,
+        attention: Attention = lambda *_: 1.0,
     ) -> None:
         self._min_score = min_score
+        self._attention = attention
+        self.state = State.NO_FIX  # whether what the last frame showed can be located
         self._remember = remember
         self.way: list[Position] = []
         self._watcher = watcher
@@ -80,7 +86,9 @@ class Finder:
         height, width = frame.pixels.shape[:2]
         lens = self._lens.resized(width, height)
         pose = pose_from_position(position, lens) if position else None
-        found: Sequence[Detection] = self._watcher.look(frame.pixels)
+        self.state = State.SCANNING if pose else State.SEARCHING if position else State.NO_FIX
+        attention = self._attention(frame.at_ns, position)
+        found: Sequence[Detection] = self._watcher.look(frame.pixels, attention, frame.small)
         self.counts.detections += len(found)
         if pose is None:
             self.counts.without_fix += 1
@@ -222,14 +230,15 @@ def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> 
     now_ns = 0
     try:
         for frame in source.frames():
-            waiting += finder.take(frame)
-            panel.show("scanning" if finder.position else "no-fix")
+            waiting += _seen(finder.take(frame), panel)
+            panel.show(finder.state)
             now_ns = frame.at_ns
             complete, waiting = _split(waiting, now_ns)
             _keep(complete, finder, sealer, panel, now_ns)
     except ScannerError as e:
         trouble = e
-    _keep(group(join(waiting + finder.finish())), finder, sealer, panel, now_ns, over=True)
+    waiting += _seen(finder.finish(), panel)
+    _keep(group(join(waiting)), finder, sealer, panel, now_ns, over=True)
     if sealer.unkept:
         lost = StoreError(
             f"{sealer.unkept} records could not be kept: the card takes no more",
@@ -237,7 +246,7 @@ def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> 
         )
         trouble = trouble or lost
     if trouble:
-        panel.show("trouble", str(trouble))
+        panel.show(State.DISK if isinstance(trouble, StoreError) else State.TROUBLE, str(trouble))
         raise trouble
     panel.show("done")
     return finder.counts
@@ -251,6 +260,14 @@ def find_all(source: FrameSource, finder: Finder) -> Iterator[tuple[int, list[Si
 
 
 Site = tuple[Sighting, ...]
+
+
+def _seen(sightings: list[Sighting], panel: Panel) -> list[Sighting]:
+    """Tell of each, without its place."""
+    for s in sightings:
+        good_to_m = math.sqrt((s.relative.ee + s.relative.nn) / 2 + s.common_sigma_m**2)
+        panel.show(State.SEEN, f"{s.kind}, {s.views} views, ±{good_to_m:.0f} m")
+    return sightings
 
 
 def _split(sightings: Sequence[Sighting], now_ns: int) -> tuple[list[Site], list[Sighting]]:
@@ -278,12 +295,14 @@ def _keep(
     utc_s = finder.position.utc_s if finder.position else None
     for withheld in sealer.take(sites, utc_s, now_ns) + (sealer.end() if over else []):
         finder.counts.withheld += 1
-        if withheld.reason == privacy.NO_TIME:  # the others are the policy at work
-            panel.show("trouble", f"kept back: {withheld.reason}")
+        if withheld.reason == privacy.NO_TIME:
+            panel.show(State.CLOCK, f"kept back: {withheld.reason}")
+        else:  # the policy at work; by which rule would tell who looks on that home is near
+            panel.show(State.WITHHELD)
     try:
         kept = sealer.keep()
     except StoreError as e:
-        panel.show("trouble", str(e))
+        panel.show(State.DISK_FULL if "full" in str(e) else State.DISK, str(e))
         return
     if kept:
         finder.counts.records += kept

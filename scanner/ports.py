@@ -100,7 +100,14 @@ class Panel(Protocol):
     """What the person carrying the device is told."""
 
     def show(self, state: str, detail: str = "") -> None:
-        """Show a state: ``no-fix``, ``scanning``, ``found``, ``trouble`` or ``done``."""
+        """Show a state of ``scanner.core.blink.State``, with a line of text for those who read.
+
+        ``no-fix``, ``searching``, ``scanning``, ``asleep`` and ``done`` stand until the next one;
+        ``found`` is shown for a moment. A trouble (``trouble``, or by name: ``lens``,
+        ``accelerator``, ``gnss``, ``disk``, ``disk-full``, ``clock``, ``heat``, ``voltage``) stands
+        for 16 s beside what goes on: while it lasts, tell it again. Others are passed over. May be
+        called from any thread; never blocks, never raises. The text names no place.
+        """
 
     def close(self) -> None:
         """Switch off; may be called twice."""

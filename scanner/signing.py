@@ -12,6 +12,8 @@ from scanner.errors import ConfigError
 
 FINGERPRINT_BYTES: Final = 16
 _PURPOSE: Final = b"cctv-scanner enrolment 1\n"
+_SIGN_HINTS: Final = "`scanner hub hints` signs one with the campaign's key"
+_HINTS: Final = b"cctv-scanner hints 1\n"
 
 
 def sign(enrolment: Enrolment, key: SigningKey) -> str:
@@ -36,6 +38,27 @@ def check(text: str) -> tuple[Enrolment, Signed]:
             hint="ask for it again, as a file or a QR code",
         ) from e
     return decode(signed.body), signed
+
+
+def sign_hints(body: bytes, key: SigningKey) -> str:
+    """The two lines of a signed list of signatures; ``body`` is JSON on one line."""
+    signature = key.sign(_HINTS + body).signature
+    return f"{body.decode()}\ned25519 {base64_of(bytes(key.verify_key))} {base64_of(signature)}\n"
+
+
+def check_hints(text: str, trusted: bytes) -> bytes:
+    """The list of signatures, if this key of the campaign's has signed it; raises ConfigError."""
+    try:
+        signed = split(text)
+    except ConfigError as e:
+        raise ConfigError("not a signed list of signatures", hint=_SIGN_HINTS) from e
+    if signed.key != trusted:
+        raise ConfigError("the list of signatures is signed by another key", hint=_SIGN_HINTS)
+    try:
+        VerifyKey(signed.key).verify(_HINTS + signed.body, signed.signature)
+    except (nacl.exceptions.CryptoError, ValueError) as e:
+        raise ConfigError("the list's signature is wrong: it was changed", hint=_SIGN_HINTS) from e
+    return signed.body
 
 
 def fingerprint(key: bytes) -> str:

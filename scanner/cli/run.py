@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from scanner.cli import add_config_option, config_of
+from scanner.cli.page import add_page_options
 from scanner.cli.recording import recording_arguments
 from scanner.cli.relay import add_broker_option, broker_arguments, with_broker
 from scanner.cli.watch import add_watch_options, checked, key_of
+from scanner.cli.wipe import run as run_wipe
 from scanner.config import Config
 from scanner.errors import WallError
 from scanner.outgoing import data_folder, open_outbox
+from scanner.wiping import EXIT_WIPED
 
 Process = subprocess.Popen[bytes]
+PAGE_SOCKET: Final = "page.sock"  # in the data folder
 TRIES: Final = 5  # to start the relay again after the system's name servers have changed
 
 
@@ -28,6 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the command."""
     parser = subparsers.add_parser("run", help="find cameras and send them to the hub")
     add_watch_options(parser)
+    add_page_options(parser)
     add_broker_option(parser)
     add_config_option(parser)
     parser.set_defaults(run=run)
@@ -40,12 +45,16 @@ def run(args: argparse.Namespace) -> int:
     data: Path = args.data or data_folder()
     with _ended_with_us() as children:
         relay = _start(children, _relay(args, data)) if config.mqtt.host else None
+        if args.page:
+            _start(children, [*_scanner("page", args), "--socket", str(data / PAGE_SOCKET)])
         code = _start(children, _watch(args, config, data)).wait()
         if relay and not args.once and not code:
             code = _stay(children, relay, _relay(args, data))
     if args.once and config.mqtt.host and not code:
         with _ended_with_us() as children:
             code = _start(children, [*_relay(args, data), "--once"]).wait()
+    if code == EXIT_WIPED:  # by its person, from behind the wall: the rest is done from here
+        return run_wipe(argparse.Namespace(data=data, config=args.config, yes=True))
     if not code:
         with open_outbox(data) as store:
             print(f"outbox: {len(store.waiting())} waiting", file=sys.stderr)
@@ -63,19 +72,20 @@ def _stay(children: list[Process], relay: Process, command: list[str]) -> int:
 
 
 def _watch(args: argparse.Namespace, config: Config, data: Path) -> list[str]:
-    command = _scanner("watch", args, data) + recording_arguments(args)
+    command = [*_scanner("watch", args), "--data", str(data), *recording_arguments(args)]
+    command += ["--page-socket", str(data / PAGE_SOCKET)] if args.page else []
     command += ["--hub-key", config.privacy.hub_key] if args.hub_key else []
     return command + [f"--{flag}" for flag in ("once", "json") if getattr(args, flag)]
 
 
 def _relay(args: argparse.Namespace, data: Path) -> list[str]:
-    return _scanner("relay", args, data) + broker_arguments(args.broker)
+    return [*_scanner("relay", args), "--data", str(data), *broker_arguments(args.broker)]
 
 
-def _scanner(command: str, args: argparse.Namespace, data: Path) -> list[str]:
+def _scanner(command: str, args: argparse.Namespace) -> list[str]:
     shared = ["--config", str(args.config)] if args.config else []
     shared += ["--insecure"] if args.insecure else []
-    return [sys.executable, "-m", "scanner", command, "--data", str(data), *shared]
+    return [sys.executable, "-m", "scanner", command, *shared]
 
 
 def _start(children: list[Process], command: list[str]) -> Process:

@@ -1,5 +1,7 @@
 """``scanner watch``: lens to outbox; no network, and no new file once it looks.
 
+The lens is a Raspberry Pi camera, or with ``--source`` a recorded walk.
+
 Imports that start threads (numpy, the detector) come after the fence, which binds one thread and
 those it starts.
 """
@@ -7,19 +9,32 @@ those it starts.
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from scanner import wall
 from scanner.cli import add_config_option, config_of
+from scanner.cli.home import wants_home
 from scanner.cli.insecure import add_insecure_option, insecurely, tell_of_fence
+from scanner.cli.page import add_page_socket_option, page_socket
 from scanner.cli.recording import add_recording_options
-from scanner.config import Config
-from scanner.errors import ConfigError, DeviceError, UsageError
+from scanner.config import Config, find
+from scanner.core.hints import Signature
+from scanner.errors import ConfigError, UsageError
+from scanner.hardware.board import Service
+from scanner.hardware.edgetpu import EdgeTpu, is_there
+from scanner.hardware.modelfile import compiled_form, shipped_model
+from scanner.hinting import signatures_of
 from scanner.outgoing import data_folder, open_outbox
 from scanner.storage.outbox import Outbox
+
+if TYPE_CHECKING:
+    from scanner.pipeline import Counts
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,10 +47,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add_watch_options(parser: argparse.ArgumentParser) -> None:
     """What ``watch`` takes, and ``run`` passes on to it."""
-    parser.add_argument("--source", type=Path, metavar="VIDEO|FOLDER", help="recorded pictures")
+    parser.add_argument(
+        "--source", type=Path, metavar="VIDEO|FOLDER", help="recorded pictures; without, the lens"
+    )
     add_recording_options(parser, required=False)
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the outbox lies")
     parser.add_argument("--once", action="store_true", help="end when the source ends")
+    add_page_socket_option(parser)
     parser.add_argument("--hub-key", metavar="BASE64", help="instead of privacy.hub_key")
     parser.add_argument("--json", action="store_true", help="the counts as a JSON object")
     add_insecure_option(parser)
@@ -48,11 +66,25 @@ def run(args: argparse.Namespace) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_outbox(data) as store:
+    with open_outbox(data) as store, closing(Service()) as service, ExitStack() as stack:
+        signatures = signatures_of(config.hints, args.config or find())
+        tpu = _accelerator(config, live=args.source is None)
+        if tpu:
+            stack.callback(tpu.close)
         with insecurely(asked=args.insecure):
             tell_of_fence(wall.fence_watch(data, _inputs(args, config)))
-        _watch(args, config, store, stop)
+        _watch(args, config, store, signatures, stop=stop, service=service, tpu=tpu)
     return 0
+
+
+def _accelerator(config: Config, *, live: bool) -> EdgeTpu | None:
+    """The Edge TPU's processes, which cannot be started behind the fence; None: not wanted.
+
+    A live device waits for one to be plugged in.
+    """
+    model = Path(config.detector.model) if config.detector.model else shipped_model()
+    compiled = compiled_form(model)
+    return EdgeTpu(compiled, walled=True) if compiled and (live or is_there()) else None
 
 
 def checked(args: argparse.Namespace, config: Config) -> Config:
@@ -60,11 +92,9 @@ def checked(args: argparse.Namespace, config: Config) -> Config:
     if args.hub_key:
         privacy = msgspec.structs.replace(config.privacy, hub_key=args.hub_key)
         config = msgspec.structs.replace(config, privacy=privacy)
-    if args.source is None:
-        raise DeviceError(
-            "no lens can be opened yet", hint="give --source VIDEO|FOLDER --track FILE"
-        )
-    if args.track is None:
+    if args.source is None and args.track is not None:
+        raise UsageError("--track needs --source VIDEO|FOLDER", hint="the pictures of that walk")
+    if args.source is not None and args.track is None:
         raise UsageError("--source needs --track FILE", hint="GPX or NMEA of the same walk")
     return config
 
@@ -80,43 +110,82 @@ def key_of(config: Config) -> str:
     return key
 
 
-def _watch(args: argparse.Namespace, config: Config, store: Outbox, stop: Event) -> None:
+def _watch(
+    args: argparse.Namespace,
+    config: Config,
+    store: Outbox,
+    signatures: Sequence[Signature],
+    *,
+    stop: Event,
+    service: Service,
+    tpu: EdgeTpu | None,
+) -> None:
     # After the fence: these start threads.
     from scanner.app import hub_key, nobodys_key, watch_recording  # noqa: PLC0415
     from scanner.cli.replay import recording_of  # noqa: PLC0415
     from scanner.cli.text import json_line  # noqa: PLC0415
-    from scanner.replay.standins import ConsolePanel  # noqa: PLC0415
+    from scanner.front import open_front  # noqa: PLC0415
+    from scanner.walking import watch_live  # noqa: PLC0415
 
-    key = key_of(config)
-    if not key:
-        print(
-            "scanner: note: no hub key (privacy.hub_key, --hub-key): records are sealed to a key "
-            "that nobody holds and only show the way",
-            file=sys.stderr,
-        )
+    _note(config, store.folder)
+    key = hub_key(config) or nobodys_key()
 
     def close_door() -> None:
         with insecurely(asked=args.insecure):
             wall.close_watch(store.folder)
 
-    counts = watch_recording(
-        recording_of(args),
-        config,
-        store,
-        hub_key(config) or nobodys_key(),
-        ConsolePanel(),
-        close_door=close_door,
-        told_to_stop=stop.is_set,
-    )
-    print(
-        json_line(counts)
-        if args.json
-        else (
-            f"{counts.frames} frames, {counts.detections} detections, "
-            f"{counts.sightings} sightings, {counts.records} records kept, "
-            f"{counts.withheld} withheld, {counts.not_located} tracks not located, "
-            f"{counts.without_fix} frames without fix or course"
+    def ready() -> None:
+        close_door()
+        service.ready()
+
+    def told() -> bool:
+        service.alive()  # asked after each frame, when the one before it has been looked at
+        return stop.is_set()
+
+    with open_front(
+        *(config, store.folder, args.config or find()),
+        page_socket=page_socket(args, config),
+        signatures=signatures,
+        told_to_stop=told if args.source else stop.is_set,
+        alive=service.alive,
+    ) as front:
+        if args.source is not None:
+            counts = watch_recording(
+                *(recording_of(args), config, store, key, front), close_door=ready, tpu=tpu
+            )
+        else:
+            counts = watch_live(
+                *(config, store, key, front),
+                service=service,
+                tpu=tpu,
+                close_door=close_door,
+                told_to_stop=stop.is_set,
+            )
+    print(json_line(counts) if args.json else _told(counts))
+
+
+def _note(config: Config, data: Path) -> None:
+    """Say what is missing and does not stop a walk."""
+    if not key_of(config):
+        print(
+            "scanner: note: no hub key (privacy.hub_key, --hub-key): records are sealed to a key "
+            "that nobody holds and only show the way",
+            file=sys.stderr,
         )
+    if wants_home(config.privacy.profile, data):
+        print(
+            f"scanner: note: no home is set, and the profile {config.privacy.profile} wants one:"
+            " what is found near it is reported like all else; `scanner home set`",
+            file=sys.stderr,
+        )
+
+
+def _told(counts: "Counts") -> str:
+    return (
+        f"{counts.frames} frames, {counts.detections} detections, "
+        f"{counts.sightings} sightings, {counts.records} records kept, "
+        f"{counts.withheld} withheld, {counts.not_located} tracks not located, "
+        f"{counts.without_fix} frames without fix or course"
     )
 
 

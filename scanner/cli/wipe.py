@@ -1,20 +1,17 @@
 """``scanner wipe``: what this device holds is overwritten and removed."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Final
 
-from scanner import enrolment
 from scanner.cli import add_config_option
 from scanner.config import find
-from scanner.errors import StoreError, UsageError
+from scanner.errors import UsageError
 from scanner.outgoing import data_folder
-from scanner.storage import known, outbox, tokens
+from scanner.storage import outbox
+from scanner.wiping import found, overwrite
 
-LEFT_OVER: Final = ("", "-wal", "-shm", "-journal")
-BLOCK: Final = 1 << 20
 HONESTLY: Final = """\
 What this cannot promise: SD cards and other flash keep old copies of what was overwritten, in
 places that no program reaches. Records were sealed, so old copies tell how many there were and
@@ -51,38 +48,6 @@ def run(args: argparse.Namespace) -> int:
     if others:
         print(f"left alone in {data}: {', '.join(others)}")
     return 0
-
-
-def found(data: Path, config_file: Path) -> list[Path]:
-    """Files of ours: records, what is remembered, home, tokens, enrolment."""
-    names = [known.FILE_NAME, known.HOME_NAME]
-    names += [name + end for name in (outbox.FILE_NAME, tokens.FILE_NAME) for end in LEFT_OVER]
-    paths = [data / name for name in names]
-    paths += [data / outbox.OWN_FOLDER / (outbox.FILE_NAME + end) for end in LEFT_OVER]
-    paths += [config_file.with_name(n) for n in (enrolment.FILE, enrolment.CA_FILE)]
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
-
-
-def overwrite(path: Path) -> None:
-    """Random bytes in its place, no length, a random name, then none."""
-    try:
-        with path.open("r+b", buffering=0) as file:
-            left = os.fstat(file.fileno()).st_size
-            while left > 0:
-                left -= file.write(os.urandom(min(left, BLOCK)))
-            os.fsync(file.fileno())
-            file.truncate(0)
-            os.fsync(file.fileno())
-        blank = path.with_name(os.urandom(8).hex())
-        path.rename(blank)
-        blank.unlink()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be wiped: {e.strerror}") from e
 
 
 def _refuse_in_use(data: Path) -> None:

@@ -117,17 +117,20 @@ class Schedule:
         """Whether the next call of ``next_tiles`` has anything to choose."""
         return self._budget < len(self._cells) and self._credit + self._budget >= 1
 
-    def next_tiles(self, found: Sequence[Box], textures: Sequence[float] = ()) -> list[Tile]:
+    def next_tiles(
+        self, found: Sequence[Box], textures: Sequence[float] = (), *, attention: float = 1.0
+    ) -> list[Tile]:
         """Tiles for one frame, without repeats.
 
         ``found`` is what the tiles of the call before have shown. ``textures`` says of each native
-        tile how much there is to see, 0 to 1; without it all are alike.
+        tile how much there is to see, 0 to 1; without it all are alike. ``attention``: so many
+        times the budget, for this frame.
         """
         if self._budget >= len(self._cells):
             return self.native
         self._learn(found)
         self._frame += 1
-        self._credit += self._budget
+        self._credit = min(self._credit + self._budget * attention, len(self._cells))
         count = math.floor(self._credit + 1e-9)
         self._credit -= count
         chosen: list[Tile] = []

@@ -13,6 +13,7 @@ import msgspec
 
 from scanner.core.fixes import Fix, Lost
 from scanner.core.nmea import HDOP_SIGMA_M
+from scanner.errors import UNREADABLE
 from scanner.hardware.live import POLL_S, SILENCE_S, LivePositions, boot_ns
 
 WATCH: Final = b'?WATCH={"enable":true,"json":true};\n'
@@ -54,7 +55,7 @@ class ReportReader:
         """What a line says; None if it is no report, is damaged or tells of something else."""
         try:
             report = msgspec.json.decode(line, type=Report)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
         if report.kind not in ("TPV", "GST", "SKY") or not self._follows(report, at_ns):
             return None

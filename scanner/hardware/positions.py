@@ -11,22 +11,30 @@ from scanner.hardware.gpsd import GpsdPositions
 from scanner.hardware.live import LivePositions
 from scanner.hardware.nmea import BAUDS, SerialPositions
 
+GPSD_SOCKET: Final = "/run/gpsd/json.sock"  # as systemd/ sets it up
 GPSD_PORT: Final = 2947
 DEFAULT_BAUD: Final = 9600
 FORMS: Final = (
-    "gpsd, gpsd://HOST:PORT, gpsd:///run/gpsd/json.sock, serial:///dev/ttyACM0?baud=9600"
-    " or ble://ADDRESS-OR-NAME"
+    "gpsd, gpsd:///run/gpsd/json.sock, serial:///dev/ttyACM0?baud=9600, ble://ADDRESS-OR-NAME"
+    " or gpsd://HOST:PORT"
 )
 
 
-def open_positions(source: str, sigma_m: float) -> LivePositions:
+def open_positions(source: str, sigma_m: float, *, walled: bool = False) -> LivePositions:
     """The live source that ``source`` names; it listens from now on and is to be closed.
 
-    ``sigma_m``: 1 sigma per axis where the receiver tells none. Raises ConfigError for a source
-    that is none of these, DeviceError for one that can never work.
+    ``sigma_m``: 1 sigma per axis where the receiver tells none. ``walled``: for ``watch``, which
+    has no network. Raises ConfigError for a source that is none of these, DeviceError for one that
+    can never work.
     """
-    url = urlsplit("gpsd://127.0.0.1" if source == "gpsd" else source)
+    url = urlsplit(f"gpsd://{GPSD_SOCKET}" if source == "gpsd" else source)
     if url.scheme == "gpsd":
+        if walled and url.netloc:
+            raise ConfigError(
+                f"position.source: {source!r}: there is no network, not even loopback, where the"
+                " lens is",
+                hint=f'"gpsd" reaches it by its socket {GPSD_SOCKET}; systemd/ has the drop-in',
+            )
         return GpsdPositions(_gpsd_address(source, url), sigma_m=sigma_m)
     if url.scheme == "serial" and len(url.path) > 1 and not url.netloc:
         return SerialPositions(Path(unquote(url.path)), baud=_baud(source, url), sigma_m=sigma_m)

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TextIO
+from typing import ClassVar, TextIO
 
+from scanner.core.blink import TROUBLES, UNSHOWN
 from scanner.core.wire import record_id
 from scanner.errors import BrokerError
 from scanner.frame import Frame, Pixels
-from scanner.ports import Waiting
+from scanner.ports import Panel, Waiting
 from scanner.records import Detection, Position
 
 
@@ -106,7 +107,15 @@ class RecordingPublisher:
 class ConsolePanel:
     """Writes a line per change of state, to standard error unless told otherwise."""
 
-    MARKS = {"no-fix": "?", "scanning": ".", "found": "+", "trouble": "!", "done": "="}  # noqa: RUF012
+    MARKS: ClassVar[dict[str, str]] = {
+        **{state.value: "!" for state in TROUBLES},
+        "no-fix": "?",
+        "searching": "~",
+        "scanning": ".",
+        "found": "+",
+        "asleep": "_",
+        "done": "=",
+    }
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -114,7 +123,7 @@ class ConsolePanel:
 
     def show(self, state: str, detail: str = "") -> None:
         """Print the state if it is another than the last."""
-        if (state, detail) == self._last:
+        if (state, detail) == self._last or state in UNSHOWN:
             return
         self._last = (state, detail)
         mark = self.MARKS.get(state, " ")
@@ -122,3 +131,20 @@ class ConsolePanel:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+class SeveralPanels:
+    """Tells all of some panels."""
+
+    def __init__(self, panels: Iterable[Panel]) -> None:
+        self._panels = list(panels)
+
+    def show(self, state: str, detail: str = "") -> None:
+        """Tell each."""
+        for panel in self._panels:
+            panel.show(state, detail)
+
+    def close(self) -> None:
+        """Close each."""
+        for panel in self._panels:
+            panel.close()

@@ -33,7 +33,9 @@ PR_SET_DUMPABLE: Final = 4
 PR_SET_NO_NEW_PRIVS: Final = 38
 GROWTH_BYTES: Final = 64 * 1024 * 1024  # that a file may still grow: 60,000 records
 NETWORK: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_PACKET)
-WATCH: Final = seccomp.Rules(families=frozenset({socket.AF_UNIX}))
+# What lens and accelerator are driven by asks the kernel which devices come and go.
+WATCH: Final = seccomp.Rules(families=frozenset({socket.AF_UNIX}), may_hear_devices=True)
+HELPER: Final = seccomp.Rules(families=frozenset(), may_hear_devices=True)
 # paho wakes its own thread through a connection on loopback.
 RELAY: Final = seccomp.Rules(families=frozenset({socket.AF_INET, socket.AF_INET6}), may_serve=True)
 # Lens, accelerator, panel; a glob each, as numbers differ.
@@ -64,13 +66,11 @@ def fence_watch(data: Path, inputs: Sequence[Path]) -> int:
     filter and systemd hold. Raises WallError.
     """
     _refuse_threads()
-    devices = [path for name in DEVICES for path in Path("/dev").glob(name)]
     grants = [
-        Grant(data, landlock.CREATE),
-        *(Grant(path, landlock.DEVICE) for path in devices),
+        Grant(data, landlock.CREATE | landlock.MAKE_FIFO),  # lgpio wants a pipe, once
         # A receiver that is plugged in again is a new device: reading is allowed for all.
         Grant(Path("/dev"), landlock.READ | landlock.IOCTL_DEV),
-        *(Grant(Path(name), landlock.READ) for name in MACHINE),
+        *_devices(),
         *_program(),
         Grant(CHECKOUT_MODELS, landlock.READ),
         *(Grant(path.resolve(), landlock.READ) for path in inputs),
@@ -95,6 +95,25 @@ def fence_relay(outbox: Sequence[Path], inputs: Sequence[Path]) -> int:
     return landlock.restrict(grants)
 
 
+def fence_helper(inputs: Sequence[Path]) -> int:
+    """Leave devices to drive and ``inputs`` to read; otherwise as ``fence_watch``.
+
+    For a process that drives a device for ``watch``. Its sockets must be open.
+    """
+    _refuse_threads()
+    grants = [*_devices(), *_program(), *(Grant(path.resolve(), landlock.READ) for path in inputs)]
+    return landlock.restrict(grants)
+
+
+def fence_page() -> int:
+    """Leave nothing but the program itself to read; otherwise as ``fence_watch``.
+
+    Its sockets must be open.
+    """
+    _refuse_threads()
+    return landlock.restrict(_program())
+
+
 def close_watch(data: Path) -> None:
     """From now on no network and no new file, for all threads; raises WallError if it fails.
 
@@ -112,6 +131,20 @@ def close_relay(data: Path) -> None:
     _close(RELAY)
     _must_fail("a local socket", lambda: socket.socket(socket.AF_UNIX).close())
     _must_fail("a new file", lambda: _try_to_create(data))
+
+
+def close_helper() -> None:
+    """From now on no program, no file, no socket but what ``watch`` has; raises WallError."""
+    _refuse_open_network()
+    _close(HELPER)
+    _must_fail("a network socket", lambda: socket.socket(socket.AF_INET).close())
+
+
+def close_page() -> None:
+    """From now on no program, no file, no socket but TCP and UDP; raises WallError."""
+    _close(RELAY)
+    _must_fail("a local socket", lambda: socket.socket(socket.AF_UNIX).close())
+    _must_fail("a new file", lambda: _try_to_create(Path("/tmp")))  # noqa: S108
 
 
 def names_are_out_of_reach() -> bool:
@@ -178,6 +211,15 @@ def _limit_growth(data: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     if hard == resource.RLIM_INFINITY or limit < hard:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def _devices() -> list[Grant]:
+    """Lens, accelerator, panel, and what their libraries read."""
+    devices = [path for name in DEVICES for path in Path("/dev").glob(name)]
+    return [
+        *(Grant(path, landlock.DEVICE) for path in devices),
+        *(Grant(Path(name), landlock.READ) for name in MACHINE),
+    ]
 
 
 def _program() -> list[Grant]:

@@ -21,7 +21,7 @@ VERSION_FLAG: Final = 1
 PATH_BENEATH: Final = 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = (1 << bit for bit in range(4))
-REMOVE_FILE, MAKE_DIR, MAKE_REG = (1 << bit for bit in (5, 7, 8))
+REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SOCK, MAKE_FIFO = (1 << bit for bit in (5, 7, 8, 9, 10))
 REFER, TRUNCATE, IOCTL_DEV = (1 << bit for bit in (13, 14, 15))
 FIRST_BITS: Final = 13  # rights that the first version knew
 ADDED: Final = ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV))  # version that brought them

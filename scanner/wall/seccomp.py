@@ -85,12 +85,15 @@ OPENAT2: Final[Numbers] = (437, 437)  # its flags lie in memory, where a filter 
 SOCKET: Final[Numbers] = (41, 198)
 SOCKETPAIR: Final[Numbers] = (53, 199)
 # What only those need who wait to be called.
+BIND: Final[Numbers] = (49, 200)
 SERVING: Final[dict[str, Numbers]] = {
-    "bind": (49, 200),
+    "bind": BIND,
     "listen": (50, 201),
     "accept": (43, 202),
     "accept4": (288, 242),
 }
+DEVICE_EVENTS: Final = 15  # NETLINK_KOBJECT_UEVENT
+NETLINK_ADDRESS_BYTES: Final = 12  # struct sockaddr_nl
 CREATING: Final = os.O_CREAT | 0o20000000  # and __O_TMPFILE, a file without a name
 
 AUDIT_ARCH: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -112,6 +115,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     families: frozenset[int]  # of sockets it may make
     may_serve: bool = False  # bind, listen, accept
+    may_hear_devices: bool = False  # the kernel's own word on devices that come and go
 
 
 Step = tuple[int, int, int, int]  # code, jump if true, jump if false, value
@@ -141,6 +145,8 @@ def program(rules: Rules, name: str) -> list[Step]:
     if name == "x86_64":
         steps += [(AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, refuse)]
     serving = {} if rules.may_serve else SERVING
+    if rules.may_hear_devices:
+        steps += _if_number(BIND[column], _if_netlink_address())
     for numbers in (*FORBIDDEN.values(), *serving.values()):
         steps += _if_number(numbers[column], [(RETURN, 0, 0, refuse)])
     steps += _if_number(OPENAT2[column], [(RETURN, 0, 0, ERRNO | errno.ENOSYS)])
@@ -154,7 +160,8 @@ def program(rules: Rules, name: str) -> list[Step]:
                 (RETURN, 0, 0, ALLOW),
             ],
         )
-    steps += _if_number(SOCKET[column], _only(rules.families, refuse))
+    heard = _if_device_events() if rules.may_hear_devices else []
+    steps += _if_number(SOCKET[column], [*heard, *_only(rules.families, refuse)])
     # A pair is connected to itself only.
     steps += _if_number(SOCKETPAIR[column], _only({socket.AF_UNIX}, refuse))
     return [*steps, (RETURN, 0, 0, ALLOW)]
@@ -171,6 +178,27 @@ def _only(families: Iterable[int], refuse: int) -> list[Step]:
     for family in sorted(families):
         steps += [(EQUAL, 0, 1, family), (RETURN, 0, 0, ALLOW)]
     return [*steps, (RETURN, 0, 0, refuse)]
+
+
+def _if_device_events() -> list[Step]:
+    """Allow ``socket(AF_NETLINK, any, NETLINK_KOBJECT_UEVENT)``."""
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT),
+        (EQUAL, 0, 3, socket.AF_NETLINK),
+        (LOAD, 0, 0, ARGUMENTS_AT + 16),
+        (EQUAL, 0, 1, DEVICE_EVENTS),
+        (RETURN, 0, 0, ALLOW),
+    ]
+
+
+def _if_netlink_address() -> list[Step]:
+    """Allow ``bind`` with an address of netlink's size; the fence lets it make no file."""
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT + 16),
+        (EQUAL, 0, 1, NETLINK_ADDRESS_BYTES),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, ERRNO | errno.EPERM),
+    ]
 
 
 class _Program(ctypes.Structure):

@@ -211,7 +211,7 @@ def test_the_order_is_kept(tmp_path: Path, program: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
-@pytest.mark.parametrize("rules", [wall.WATCH, wall.RELAY])
+@pytest.mark.parametrize("rules", [wall.WATCH, wall.HELPER, wall.RELAY])
 def test_the_filter_judges_as_meant_on_both_machines(name: str, rules: seccomp.Rules) -> None:
     """The other machine's filter cannot be installed here, so it is interpreted."""
     column = list(seccomp.AUDIT_ARCH).index(name)
@@ -220,7 +220,7 @@ def test_the_filter_judges_as_meant_on_both_machines(name: str, rules: seccomp.R
 
     def judge(number: int, *arguments: int, arch: int = seccomp.AUDIT_ARCH[name]) -> int:
         values = {0: number, 4: arch}
-        values |= {16 + 8 * i: a & 0xFFFFFFFF for i, a in enumerate(arguments)}
+        values |= {16 + 8 * i: a & 0xFFFFFFFF for i, a in enumerate((*arguments, *[0] * 6)[:6])}
         return interpreted(steps, values)
 
     refused, allowed = seccomp.ERRNO | 1, seccomp.ALLOW
@@ -236,6 +236,12 @@ def test_the_filter_judges_as_meant_on_both_machines(name: str, rules: seccomp.R
         inside = family in rules.families
         assert judge(seccomp.SOCKET[column], family) == (allowed if inside else refused)
     assert judge(seccomp.SOCKETPAIR[column], socket.AF_UNIX) == allowed
+    hears = allowed if rules.may_hear_devices else refused
+    assert judge(seccomp.SOCKET[column], socket.AF_NETLINK, socket.SOCK_RAW, 15) == hears
+    assert judge(seccomp.SOCKET[column], socket.AF_PACKET, socket.SOCK_RAW, 15) == refused
+    bind = seccomp.BIND[column]
+    assert judge(bind, 3, 0, 12) == (allowed if rules.may_serve else hears)  # sockaddr_nl
+    assert judge(bind, 3, 0, 16) == (allowed if rules.may_serve else refused)  # sockaddr_in
     assert judge(0, arch=0x40000003) == seccomp.KILL_PROCESS  # 32-bit x86
     read = {"x86_64": 0, "aarch64": 63}[name]
     assert judge(read) == allowed

@@ -33,10 +33,14 @@ ADVERTISE_S = 0.2
 class Bluez:
     """Start it, then ``appear`` and ``vanish`` the receiver and let it ``notify``.
 
-    ``profile``: UUIDs of its service and of the characteristic that notifies.
+    ``profile``: UUIDs of its service and of the characteristic that notifies. ``monitors``: whether
+    it is new enough for advertisement monitors; ``advertise`` then lets a device be heard.
     """
 
-    def __init__(self, folder: Path, profile: tuple[str, str] = NORDIC) -> None:
+    def __init__(
+        self, folder: Path, profile: tuple[str, str] = NORDIC, *, monitors: bool = True
+    ) -> None:
+        self.monitors = monitors
         self.address = f"unix:path={folder / 'bus'}"
         (folder / "bus.conf").write_text(BUS.format(path=folder / "bus"))
         self._folder = folder
@@ -48,6 +52,9 @@ class Bluez:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self.calls: list[str] = []
+        self._monitors: dict[str, str] = {}  # path of a client's monitor: the client
+        self._patterns: dict[str, list[Any]] = {}
+        self.named: list[str] = []  # devices that a monitor was called for
 
     def appear(self) -> None:
         """The receiver is switched on."""
@@ -60,6 +67,15 @@ class Bluez:
     def notify(self, data: bytes) -> None:
         """The receiver sends; lost unless a client has subscribed."""
         self._soon(lambda: self._notify(data))
+
+    def advertise(self, address: str, *parts: tuple[int, bytes], kind: str = "public") -> None:
+        """A device sends these parts (type, content), once, as bluetoothd would take them in."""
+        self._soon(lambda: self._advertised(address, parts, kind))
+
+    @property
+    def monitored(self) -> bool:
+        """Whether a client's advertisement monitor is active."""
+        return bool(self._patterns)
 
     def _soon(self, what: Callable[[], None]) -> None:
         assert self._loop
@@ -77,6 +93,17 @@ class Bluez:
             }
         }
         self._bus.add_message_handler(self._answer)
+        rule = "type='signal',member='InterfacesAdded'"
+        await self._bus.call(
+            Message(
+                destination="org.freedesktop.DBus",
+                path="/org/freedesktop/DBus",
+                interface="org.freedesktop.DBus",
+                member="AddMatch",
+                signature="s",
+                body=[rule],
+            )
+        )
         await self._bus.request_name("org.bluez")
         self._ready.set()
         while not self._stop.is_set():
@@ -87,6 +114,8 @@ class Bluez:
         await self._bus.wait_for_disconnect()
 
     def _answer(self, call: Message) -> Message | bool:
+        if call.message_type is MessageType.SIGNAL and call.path in self._monitors:
+            self._activate(call)
         if call.message_type is not MessageType.METHOD_CALL:
             return False
         self.calls.append(call.member)
@@ -95,7 +124,16 @@ class Bluez:
         if call.path not in self._objects:
             gone = "org.freedesktop.DBus.Error.UnknownObject"
             return Message.new_error(call, gone, f"no {call.path}")
+        if call.member == "GetAll":
+            return Message.new_method_return(
+                call, "a{sv}", [self._objects[call.path][call.body[0]]]
+            )
+        if call.interface == "org.bluez.AdvertisementMonitorManager1" and not self.monitors:
+            unknown = "org.freedesktop.DBus.Error.UnknownMethod"
+            return Message.new_error(call, unknown, "no monitors")
         acts: dict[str, Callable[[], None]] = {
+            "RegisterMonitor": lambda: self._monitors.update({call.body[0]: call.sender or ""}),
+            "UnregisterMonitor": lambda: self._unregister(call.body[0]),
             "StartDiscovery": lambda: self._scan(True),
             "StopDiscovery": lambda: self._scan(False),
             "Connect": self._connect,
@@ -105,6 +143,60 @@ class Bluez:
         }
         acts.get(call.member, lambda: None)()
         return Message.new_method_return(call)
+
+    def _activate(self, added: Message) -> None:
+        """A monitor has appeared: its patterns are looked for from now on."""
+        path, interfaces = added.body
+        properties = interfaces["org.bluez.AdvertisementMonitor1"]
+        assert properties["Type"].value == "or_patterns"
+        self._patterns[path] = properties["Patterns"].value
+        self._call_monitor(path, "Activate", "", [])
+
+    def _unregister(self, path: str) -> None:
+        self._monitors.pop(path, None)
+        self._patterns.pop(path, None)
+
+    def _call_monitor(self, path: str, member: str, form: str, body: list[Any]) -> None:
+        self._bus.send(
+            Message(
+                destination=self._monitors[path], path=path, member=member, signature=form,
+                interface="org.bluez.AdvertisementMonitor1", body=body,
+            )
+        )  # fmt: skip
+
+    def _advertised(self, address: str, parts: tuple[tuple[int, bytes], ...], kind: str) -> None:
+        path = f"{ADAPTER}/dev_{address.replace(':', '_')}"
+        names = [content.decode() for type_, content in parts if type_ in (8, 9)]
+        makers = {
+            int.from_bytes(content[:2], "little"): Variant("ay", content[2:])
+            for type_, content in parts
+            if type_ == 0xFF
+        }
+        uuids = [
+            f"0000{int.from_bytes(content[at : at + 2], 'little'):04x}-0000-1000-8000-00805f9b34fb"
+            for type_, content in parts
+            if type_ in (2, 3)
+            for at in range(0, len(content), 2)
+        ]
+        self._add(
+            path,
+            "org.bluez.Device1",
+            Address=Variant("s", address),
+            AddressType=Variant("s", kind),
+            Adapter=Variant("o", ADAPTER),
+            Alias=Variant("s", names[0] if names else address.replace(":", "-")),
+            UUIDs=Variant("as", uuids),
+            **({"Name": Variant("s", names[0])} if names else {}),
+            **({"ManufacturerData": Variant("a{qv}", makers)} if makers else {}),
+        )
+        for monitor, wanted in self._patterns.items():
+            if any(
+                type_ == kind_ and content[at:].startswith(bytes(start))
+                for at, kind_, start in wanted
+                for type_, content in parts
+            ):
+                self.named.append(address)
+                self._call_monitor(monitor, "DeviceFound", "o", [path])
 
     def _scan(self, on: bool) -> None:  # noqa: FBT001
         self._scanning = on

@@ -1,8 +1,8 @@
-"""A small process that builds a wall as ``watch`` or ``relay`` do, then tries everything.
+"""A small process that builds a wall as ``watch``, ``relay`` or ``page`` do, then tries everything.
 
-    python -m tests.helpers.prober watch|relay DATA SECRET [before]
+    python -m tests.helpers.prober watch|relay|page DATA SECRET [before]
 
-Prints a JSON object: attempt -> name of the error, or ``done``. SECRET is a file that neither may
+Prints a JSON object: attempt -> name of the error, or ``done``. SECRET is a file that none may
 read. With ``before`` the attempts are made without a wall: they must succeed for the test to mean
 anything.
 """
@@ -97,6 +97,8 @@ def main() -> None:
         return
     if who == "watch":
         results["landlock"] = wall.fence_watch(folder, [])
+    elif who == "page":
+        results["landlock"] = wall.fence_page()
     else:
         results["landlock"] = wall.fence_relay(store.files, [])
     # Started before the door closes: it must be behind it all the same.
@@ -112,12 +114,16 @@ def main() -> None:
         )
     )
     other.start()
-    (wall.close_watch if who == "watch" else wall.close_relay)(folder)
+    if who == "page":
+        wall.close_page()
+    else:
+        (wall.close_watch if who == "watch" else wall.close_relay)(folder)
     go.set()
     other.join()
     results |= {name: outcome(attempt) for name, attempt in tries.items()}
-    store.add(os.urandom(SEALED_BYTES))
-    results["records"] = len(store.waiting())
+    if who != "page":  # which has no outbox
+        store.add(os.urandom(SEALED_BYTES))
+        results["records"] = len(store.waiting())
     results["core"] = resource.getrlimit(resource.RLIMIT_CORE)
     results["largest"] = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     results["dumpable"] = LIBC.prctl(3, 0, 0, 0, 0)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from nacl.public import PrivateKey
 
 from scanner.hub.ingest import Ingest
-from scanner.hub.store import Store
+from scanner.hub.stores import open_store
 from scanner.network.session import Incoming, MqttPublisher, MqttSession
 from scanner.relay import SENDING, Relay
 from scanner.storage.outbox import FILE_NAME, Outbox
@@ -57,7 +57,7 @@ class Hub:
 
     def __init__(self, broker: Mosquitto, key: PrivateKey, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.store = Store(folder / "hub.sqlite3")
+        self.store = open_store(folder / "hub.sqlite3")
         self._intake = Ingest(self.store, key, time.time)
         self.delivered = self.added = self.repeated = self.quarantined = 0
         self._pending: list[Incoming] = []

@@ -1,0 +1,234 @@
+"""The device in the hand: lens, receiver and accelerator put together, and looked after.
+
+What is lost is told and waited for; what is left goes on. The service's watchdog is fed here, after
+a new frame and a finished inference.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any, Final
+
+import msgspec
+from nacl.public import PublicKey
+
+from scanner import sealing
+from scanner.app import (
+    FAINT_ODDS,
+    REPLAY_RATE,
+    TRACK_ODDS,
+    at_odds,
+    lens_model,
+    model_version,
+    open_detector,
+    sealing_of,
+)
+from scanner.config import Config
+from scanner.core.blink import State
+from scanner.core.privacy import PROFILES
+from scanner.frame import Frame
+from scanner.front import Front, fix_fact, outbox_fact
+from scanner.hardware.board import Board, Service
+from scanner.hardware.edgetpu import EdgeTpu
+from scanner.hardware.live import LivePositions
+from scanner.hardware.picamera import PicameraFrames, picamera2
+from scanner.hardware.positions import open_positions
+from scanner.hardware.tflite import TfliteDetector
+from scanner.looking import Watcher
+from scanner.pipeline import Counts, Finder, Sealer, watch
+from scanner.ports import FrameSource, Panel
+from scanner.storage.known import Known
+from scanner.storage.outbox import Outbox
+
+COARSE_EVERY: Final = 5  # turns that are no candidate's bring a coarse tile, from the small stream
+TELL_S: Final = 5.0  # between two looks at what may be wrong; a panel forgets it after 16 s
+GRACE_S: Final = 15.0  # a receiver that has just been started is not silent yet
+
+
+class Care:
+    """Tells the panel what is wrong while it lasts, and systemd that we live.
+
+    ``tick`` is cheap and may be called often.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        service: Service,
+        *,
+        lens: PicameraFrames,
+        detector: TfliteDetector,
+        positions: LivePositions,
+        board: Board,
+    ) -> None:
+        self._panel, self._service = panel, service
+        self._lens, self._detector, self._positions = lens, detector, positions
+        self._board = board
+        self._began_s = time.monotonic()
+        self._told_s = -TELL_S
+        self._last: dict[str, str] = {}
+        self._inferences = detector.inferences
+
+    def tick(self) -> None:
+        """Tell what is wrong: at once when it is new, then every few seconds."""
+        if time.monotonic() - self._told_s < TELL_S and self._lens.seeing == (
+            State.LENS not in self._last
+        ):
+            return
+        self._told_s = time.monotonic()
+        self._last = self.troubles()
+        for state, text in self._last.items():
+            self._panel.show(state, text)
+        self._service.status("; ".join(f"{k}: {v}" for k, v in self._last.items()) or "looking")
+
+    def troubles(self) -> dict[str, str]:
+        """State of the panel -> what is wrong."""
+        reading = self._board.read()
+        early = time.monotonic() - self._began_s < GRACE_S
+        silent = "" if self._positions.heard or early else self._positions.state
+        found = {
+            State.LENS: "" if self._lens.seeing else self._lens.state.removeprefix("lens: "),
+            State.ACCELERATOR: self._detector.trouble,
+            State.GNSS: silent,
+            State.VOLTAGE: reading.trouble if reading.under_voltage else "",
+            State.HEAT: "" if reading.under_voltage else reading.trouble,
+        }
+        return {state.value: text for state, text in found.items() if text}
+
+    def looked(self) -> None:
+        """A frame has been looked at: if the network ran for it, we live."""
+        if self._detector.inferences > self._inferences:
+            self._inferences = self._detector.inferences
+            self._service.alive()
+        self.tick()
+
+
+class _Tended:
+    """Frames of the lens; after each, its care."""
+
+    def __init__(self, lens: FrameSource, looked: Callable[[], None]) -> None:
+        self._lens, self._looked = lens, looked
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames of the lens."""
+        for frame in self._lens.frames():
+            yield frame
+            self._looked()
+
+    def close(self) -> None:
+        """Close the lens."""
+        self._lens.close()
+
+
+def watch_live(
+    config: Config,
+    store: Outbox,
+    key: PublicKey | sealing.HubKeys,
+    front: Front,
+    *,
+    service: Service,
+    tpu: EdgeTpu | None = None,
+    close_door: Callable[[], None] = lambda: None,
+    told_to_stop: Callable[[], bool] = lambda: False,
+    open_camera: Callable[[int], Any] = picamera2,
+) -> Counts:
+    """Look through the lens until told to stop; what was found is then on the card.
+
+    ``close_door`` is called when all but the lens is open: that may be lost, and is opened from
+    behind the door. ``tpu`` is closed by the caller. Raises what ``pipeline.watch`` raises.
+    """
+    policy = PROFILES[config.privacy.profile]
+    store.settle()  # a walk that was cut off left its order there
+    with ExitStack() as stack:
+        known = stack.enter_context(closing(Known(store.folder, policy)))
+        seal = stack.enter_context(sealing_of(config, store.folder, key))
+        where = config.position
+        positions = open_positions(where.source, where.sigma_m, walled=True)
+        stack.callback(positions.close)
+        detector = open_detector(config, odds=FAINT_ODDS, tpu=tpu)
+        source = _tended(
+            *(config, front, service),
+            detector=detector,
+            positions=positions,
+            told_to_stop=told_to_stop,
+            open_camera=open_camera,
+        )
+        stack.callback(source.close)
+        front.facts["outbox"] = lambda: outbox_fact(store)
+        budget = config.detector.inferences_per_s / REPLAY_RATE
+        watcher = Watcher(detector, budget, coarse_every=COARSE_EVERY)
+        close_door()
+        service.ready()
+        total = Counts()
+        for walk in front.steering.walks(source):
+            finder = Finder(
+                watcher,
+                positions,
+                lens_model(config.lens),
+                min_score=at_odds(config.detector.threshold, TRACK_ODDS),
+                attention=front.attention,
+            )
+            sealer = Sealer(
+                store,
+                seal,
+                policy,
+                model=model_version(config),
+                uniform=random.SystemRandom().random,
+                known=known,
+            )
+            total = _sum(total, watch(walk, finder, sealer, front.panel))
+            store.settle()
+        service.stopping()
+        return total
+
+
+def _tended(
+    config: Config,
+    front: Front,
+    service: Service,
+    *,
+    detector: TfliteDetector,
+    positions: LivePositions,
+    told_to_stop: Callable[[], bool],
+    open_camera: Callable[[int], Any],
+) -> FrameSource:
+    """The lens, with care for all parts before, between and after its frames."""
+    board = Board()
+
+    def waiting() -> bool:
+        care.tick()
+        return told_to_stop()
+
+    lens = PicameraFrames(
+        config.lens.width_px,
+        config.lens.height_px,
+        rate=REPLAY_RATE,
+        waiting=waiting,
+        open_camera=open_camera,
+    )
+    care = Care(
+        front.panel, service, lens=lens, detector=detector, positions=positions, board=board
+    )
+
+    _tell_facts(front, detector, positions, board)
+    return _Tended(lens, care.looked)
+
+
+def _tell_facts(
+    front: Front, detector: TfliteDetector, positions: LivePositions, board: Board
+) -> None:
+    """What a page may show; none of it names a place."""
+
+    def temperature() -> str:
+        celsius = board.read().temperature_c
+        return "unknown" if celsius is None else f"{celsius:.0f} degrees"
+
+    front.facts["fix"] = lambda: fix_fact(positions)
+    front.facts["accelerator"] = lambda: detector.summary
+    front.facts["temperature"] = temperature
+
+
+def _sum(a: Counts, b: Counts) -> Counts:
+    fields = (f.name for f in msgspec.structs.fields(Counts))
+    return Counts(**{name: getattr(a, name) + getattr(b, name) for name in fields})

@@ -1,0 +1,133 @@
+"""What a person asks of a running device, by the page: real processes behind their walls."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scanner import enrolment
+from scanner.hub.broker import free_port
+from scanner.storage import known, outbox
+from scanner.wiping import EXIT_WIPED
+from tests.e2e.test_wall import status_of
+from tests.helpers.media import write_gpx, write_pictures
+from tests.helpers.page import Page
+from tests.helpers.waiting import until
+
+ROOT = Path(__file__).parents[2]
+SCANNER = (sys.executable, "-m", "scanner")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+class Device:
+    """A recorded walk whose first picture is a pipe: nothing is looked at until we write it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pictures = write_pictures(folder / "walk", count=6)
+        self.first = self.pictures / "0.png"
+        self.picture = self.first.read_bytes()
+        self.first.unlink()
+        os.mkfifo(self.first)
+        self.track = write_gpx(
+            folder / "t.gpx", [(1_780_000_000.0 + t, 55.75, 37.6) for t in range(8)]
+        )
+        self.data = folder / "data"
+        self.port = free_port()
+        self.config = folder / "scanner.toml"
+        self.config.write_text(f'[page]\naddress = "127.0.0.1"\nport = {self.port}\n')
+        (folder / enrolment.CA_FILE).write_text("a certificate")
+        self.options = ["--source", self.pictures, "--track", self.track, "--data", self.data]
+        self.options += ["--config", self.config]
+
+    @contextmanager
+    def runs(self, command: str, *more: "str | Path") -> "Iterator[subprocess.Popen[str]]":
+        process = subprocess.Popen(
+            [*SCANNER, command, *self.options, *more],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.terminate()
+            if process.args[3] == "watch":
+                process.kill()  # it may wait for the picture
+            process.communicate(timeout=20)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    return Device(tmp_path)
+
+
+def view(phone: httpx.Client) -> dict[str, object]:
+    shown: dict[str, object] = phone.get("/view").json()
+    return shown
+
+
+def test_the_page_pauses_watch_and_lets_it_go_on(device: Device, tmp_path: Path) -> None:
+    with Page(tmp_path) as page, device.runs("watch", "--page-socket", page.socket) as watch:
+        phone = page.phone()
+        until(lambda: view(phone)["running"], 20)
+        assert phone.post("/ask", json={"what": "pause"}).status_code == 204
+        until(lambda: view(phone)["paused"] and view(phone)["text"] == "Paused", 20)
+        assert watch.poll() is None
+        until(lambda: view(phone)["facts"].get("outbox") == "0 records wait")
+        phone.post("/ask", json={"what": "go on"})
+        device.first.write_bytes(device.picture)
+        out, errors = watch.communicate(timeout=20)
+        assert watch.returncode == 0, errors
+        assert "frames" in out
+        assert "no home is set" in errors
+
+
+def test_a_wipe_by_the_page_overwrites_what_watch_holds_open(
+    device: Device, tmp_path: Path
+) -> None:
+    with Page(tmp_path) as page, device.runs("watch", "--page-socket", page.socket) as watch:
+        phone = page.phone()
+        until(lambda: view(phone)["running"], 20)
+        until(lambda: status_of(watch.pid)["Seccomp"] == "2", 60)  # behind the closed door
+        names = (outbox.FILE_NAME, known.FILE_NAME)
+        handles = [os.open(device.data / name, os.O_RDONLY) for name in names]
+        assert all(os.fstat(handle).st_size for handle in handles)
+        answer = phone.post("/ask", json={"what": "wipe"}).json()["answer"]
+        assert phone.post("/ask", json={"what": "wipe", "answer": answer}).status_code == 204
+        until(lambda: view(phone)["text"] == "Wiped")
+        _, errors = watch.communicate(timeout=20)
+        assert watch.returncode == EXIT_WIPED, errors
+        assert [p.name for p in device.data.iterdir()] == []
+        assert [os.fstat(handle).st_size for handle in handles] == [0, 0]
+        for handle in handles:
+            os.close(handle)
+
+
+def test_run_shows_the_page_and_ends_it_with_itself(device: Device, tmp_path: Path) -> None:
+    with device.runs("run", "--page", "--once") as run:
+        assert run.stdout
+        said = next(line for line in run.stdout if line.startswith("page: "))
+        address, code = re.fullmatch(r"page: (http://\S+)/  code: (\S+)\n", said).groups()
+
+        def gets_in() -> bool:
+            try:
+                return httpx.post(f"{address}/enter", json={"code": code}).status_code == 204
+            except httpx.TransportError:
+                return False
+
+        until(gets_in, 20)
+        phone = httpx.Client(base_url=address)
+        phone.post("/enter", json={"code": code})
+        until(lambda: view(phone)["running"], 20)
+        answer = phone.post("/ask", json={"what": "wipe"}).json()["answer"]
+        assert phone.post("/ask", json={"what": "wipe", "answer": answer}).status_code == 204
+        run.communicate(timeout=20)
+        assert run.returncode == 0
+    assert not (device.data / outbox.FILE_NAME).exists()
+    assert not (tmp_path / enrolment.CA_FILE).exists()  # what only the whole wipe reaches
+    with pytest.raises(httpx.TransportError):
+        phone.get("/view")
