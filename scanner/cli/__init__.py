@@ -17,7 +17,7 @@ from scanner.errors import ScannerError, UsageError
 
 COMMANDS: Final = (
     *("run", "watch", "relay", "detect", "replay", "outbox", "home", "wipe", "enrol", "tokens"),
-    *("calibrate", "config", "doctor", "bench", "hub", "demo"),
+    *("calibrate", "config", "doctor", "selftest", "bench", "page", "hub", "demo"),
 )
 EXTRAS: Final = {
     "starlette": "hub",

@@ -22,12 +22,12 @@ from scanner.cli import add_config_option
 from scanner.cli.text import table
 from scanner.core.assignment import FORBIDDEN, assign
 from scanner.core.geometry import distance_m
-from scanner.core.wire import CameraFeature, Cell
+from scanner.core.wire import CameraFeature
 from scanner.errors import BrokerError, ScannerError
-from scanner.hub import broker, export, keys
-from scanner.hub.features import OPEN
+from scanner.hub import broker, keys
+from scanner.hub.exports import source
 from scanner.hub.service import DATABASE, Hub, Options
-from scanner.hub.store import Store
+from scanner.hub.stores import open_store
 from scanner.outgoing import open_outbox
 from scanner.sealing import key_to_text
 
@@ -136,8 +136,8 @@ def _await_records(hub: Hub, data: Path) -> None:
 
 
 def _published(data: Path) -> list[CameraFeature]:
-    with closing(Store(data / "hub" / DATABASE)) as store:
-        return msgspec.json.decode(export.geojson(store, OPEN), type=Cell).features
+    with closing(open_store(data / "hub" / DATABASE)) as store:
+        return list(source.cameras(store))
 
 
 def read_truth(path: Path) -> list[Truth]:

@@ -35,6 +35,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.set_defaults(run=action)
 
 
+def wants_home(profile: str, data: Path) -> bool:
+    """Whether the profile keeps back what is near home, and none was set."""
+    return PROFILES[profile].home and read_home(data) is None
+
+
 def _folder(args: argparse.Namespace) -> Path:
     folder: Path = args.data or data_folder()
     return folder

@@ -1,9 +1,8 @@
-"""``scanner hub``: serve, export, keys, rebuild."""
+"""``scanner hub``: serve, simulate, rebuild; the other commands are declared by their own files."""
 
 import argparse
 import contextlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -14,14 +13,32 @@ from pathlib import Path
 import numpy as np
 
 from scanner import config
-from scanner.cli import add_config_option, config_of, hub_campaign, hub_ingest
+from scanner.cli import (
+    add_config_option,
+    config_of,
+    hub_campaign,
+    hub_export,
+    hub_hints,
+    hub_ingest,
+    hub_review,
+    hub_store,
+    hub_work,
+)
+from scanner.cli.hub_cohorts import add_land
+from scanner.cli.hub_store import (
+    add_places,
+    add_publication,
+    database,
+    default_data,
+    existing,
+    publication,
+)
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
-from scanner.hub import broker, export, keys, mapping, simulate
-from scanner.hub.features import Policy
+from scanner.hub import broker, keys, mapping, simulate
 from scanner.hub.ingest import SIGMA_MAX_M, Ingest
-from scanner.hub.service import DATABASE, Hub, Options
-from scanner.hub.store import Store
+from scanner.hub.service import Hub, Options
+from scanner.hub.stores import open_store
 from scanner.outgoing import mqtt_password
 from scanner.sealing import key_to_text
 from scanner.simulation import Errors
@@ -33,28 +50,28 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     commands = parser.add_subparsers(dest="hub_command", required=True, metavar="COMMAND")
     _add_serve(commands)
 
-    command = commands.add_parser("export", help="print the published cameras")
-    _add_places(command)
-    command.add_argument("--format", choices=["geojson"], default="geojson")
-    command.add_argument("--all", action="store_true", help="candidates too, for reviewers")
-    _add_publication(command)
-    command.set_defaults(run=_export)
-
+    hub_work.add_work(commands)
+    hub_export.add_export(commands)
+    hub_export.add_import(commands)
+    hub_store.add_parsers(commands)
+    hub_review.add_review(commands)
+    hub_review.add_reviewers(commands)
     hub_campaign.add_keys(commands, default_data())
     hub_campaign.add_cohorts(commands, default_data())
     hub_campaign.add_enrolment(commands, default_data())
+    hub_hints.add_hints(commands, default_data())
 
-    hub_ingest.add_ingest(commands, default_data())
+    hub_ingest.add_ingest(commands)
     _add_simulate(commands)
 
     command = commands.add_parser("rebuild", help="make the cameras again from all records")
-    _add_places(command)
+    add_places(command)
     command.set_defaults(run=_rebuild)
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     serve = commands.add_parser("serve", help="receive records, publish the map, show the page")
-    _add_places(serve)
+    add_places(serve)
     serve.add_argument("--host", default="127.0.0.1", help="address of the page")
     serve.add_argument("--port", type=int, default=8080, help="port of the page; 0: a free one")
     add_broker_option(serve)
@@ -64,9 +81,21 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument(
         "--broker-port", type=int, default=1883, help="of the embedded broker; 0: a free one"
     )
-    _add_publication(serve)
+    add_publication(serve)
     serve.add_argument("--require-token", action="store_true", help="only records with a token")
-    serve.add_argument("--tiles", default="", metavar="URL", help="basemap: .../{z}/{x}/{y}.png")
+    add_land(serve)
+    serve.add_argument(
+        "--behind-proxy", action="store_true", help="a proxy says from where requests come"
+    )
+    serve.add_argument(
+        "--reviewer-header",
+        default="",
+        metavar="NAME",
+        help="a proxy on this machine logs reviewers in and names them in this header",
+    )
+    serve.add_argument(
+        "--tiles", default="", metavar="URL", help="basemap: .../{z}/{x}/{y}.png, or FILE.pmtiles"
+    )
     serve.add_argument("--attribution", default="", help="of the basemap, shown on the page")
     serve.add_argument("--truth", type=Path, help="GeoJSON of the true cameras, to compare with")
     add_config_option(serve)
@@ -75,53 +104,12 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("simulate", help="simulated volunteers walk past given cameras")
-    _add_places(command)
+    add_places(command)
     command.add_argument("--cameras", type=Path, required=True, metavar="FILE", help="GeoJSON")
     command.add_argument("--passes", type=int, default=3, help="walks past each camera (3)")
     command.add_argument("--gnss-sigma-m", type=float, default=4.0, metavar="M")
     command.add_argument("--seed", type=int, default=1)
     command.set_defaults(run=_simulate)
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
-    parser.add_argument("--db", metavar="URL", help="sqlite:///PATH; default: in the data folder")
-
-
-def _add_publication(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cohorts",
-        type=int,
-        default=0,
-        metavar="N",
-        help="publish what so many cohorts report, or a reviewer; 0: any one report",
-    )
-
-
-def publication(args: argparse.Namespace) -> Policy:
-    """The rule of publication that the options ask for; raises UsageError."""
-    if args.cohorts < 0:
-        raise UsageError(f"--cohorts {args.cohorts}: 0 or more is wanted")
-    return Policy(reports=max(1, args.cohorts), cohorts=args.cohorts)
-
-
-def default_data() -> Path:
-    """Where a hub keeps its things: as a service where systemd says, else below the home."""
-    service = os.environ.get("STATE_DIRECTORY")
-    return Path(service) if service else Path.home() / ".local/state/scanner-hub"
-
-
-def database(args: argparse.Namespace) -> Path:
-    """Path of the database from ``--db`` or ``--data``; raises UsageError."""
-    if not args.db:
-        return Path(args.data) / DATABASE
-    scheme, _, path = str(args.db).partition("://")
-    if scheme.startswith("postgres"):
-        raise UsageError("PostgreSQL is not built yet", hint="use --db sqlite:///PATH")
-    if scheme != "sqlite" or len(path) < 2 or path[0] != "/":  # noqa: PLR2004
-        raise UsageError(f"--db {args.db}: not a database", hint="sqlite:///PATH, 3 slashes")
-    # As elsewhere: three slashes and a relative path, four and an absolute one.
-    return Path(path[1:])
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -139,9 +127,12 @@ def _serve(args: argparse.Namespace) -> int:
             port=args.port,
             policy=publication(args),
             token_required=args.require_token,
+            land=args.land,
             tiles=args.tiles,
             attribution=args.attribution,
             truth=args.truth,
+            behind_proxy=args.behind_proxy,
+            reviewer_header=args.reviewer_header,
         )
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -171,21 +162,6 @@ def _broker(args: argparse.Namespace, running: contextlib.ExitStack) -> tuple[co
     return configured, mqtt_password()
 
 
-def _existing(args: argparse.Namespace) -> Store:
-    path = database(args)
-    if not path.exists():
-        raise UsageError(f"{path}: no such database", hint="--data DIR or --db sqlite:///PATH")
-    return Store(path)
-
-
-def _export(args: argparse.Namespace) -> int:
-    with contextlib.closing(_existing(args)) as store:
-        sys.stdout.write(
-            export.geojson(store, publication(args), everything=args.all).decode() + "\n"
-        )
-    return 0
-
-
 def _simulate(args: argparse.Namespace) -> int:
     if args.passes < 1 or not 0 < args.gnss_sigma_m <= SIGMA_MAX_M / 2:
         raise UsageError("--passes of 1 or more and --gnss-sigma-m of 0 to 25 are wanted")
@@ -194,13 +170,13 @@ def _simulate(args: argparse.Namespace) -> int:
     plan = simulate.Simulation(passes=args.passes, errors=Errors(gnss_m=args.gnss_sigma_m))
     ring = keys.load_ring(args.data)
     key = hub_campaign.public_key(ring)
-    with contextlib.closing(Store(database(args))) as store:
+    with contextlib.closing(open_store(database(args))) as store:
         intake = Ingest(store, ring, time.time)
         received = simulate.simulate(town, plan, intake, key, rng=rng, now_s=time.time())
         name = partial(keys.camera_id, keys.load_naming(args.data))
         while mapping.fuse_waiting(store, name):
             pass
-        cameras = len(store.cameras())
+        cameras = store.size()
     print(
         f"{len(town)} cameras, {args.passes} passes: {received.added} records, "
         f"{received.quarantined} quarantined, {cameras} cameras on the map"
@@ -211,8 +187,8 @@ def _simulate(args: argparse.Namespace) -> int:
 def _rebuild(args: argparse.Namespace) -> int:
     keys.load_ring(args.data)
     name = partial(keys.camera_id, keys.load_naming(args.data))
-    with contextlib.closing(_existing(args)) as store:
+    with existing(args) as store:
         deltas = mapping.rebuild(store, name)
-        cameras = len(store.cameras())
+        cameras = store.size()
     print(f"{cameras} cameras, {len(deltas) or 'nothing'} changed")
     return 0

@@ -10,6 +10,7 @@ import segno
 from nacl.public import PublicKey
 
 from scanner import enrolment, signing
+from scanner.cli import hub_cohorts
 from scanner.cli.text import table
 from scanner.cli.tokens import Answer, Request, read, write
 from scanner.enrolment import Broker, Enrolment
@@ -41,8 +42,10 @@ def add_keys(commands: Commands, data: Path) -> None:
 def add_cohorts(commands: Commands, data: Path) -> None:
     """``hub cohorts``: groups whose reports confirm one another's."""
     parser = commands.add_parser("cohorts", help="groups of volunteers, and their tokens")
-    actions = parser.add_subparsers(required=True, metavar="list|new|sign")
+    actions = parser.add_subparsers(required=True, metavar="list|new|sign|hold|rollback|trust")
     listing = actions.add_parser("list", help="cohorts, months, tokens signed")
+    listing.add_argument("--db", metavar="URL", help="as of `hub serve`")
+    hub_cohorts.add_states(actions)
     new = actions.add_parser("new", help="make a cohort's key for a month")
     new.add_argument("cohort", help="small letters, digits, hyphens; never a person's name")
     new.add_argument("month", nargs="?", help="as in 2026-11; else the next one missing")
@@ -51,7 +54,7 @@ def add_cohorts(commands: Commands, data: Path) -> None:
     sign.add_argument("cohort", help="the volunteer's")
     sign.add_argument("request", type=Path, help="by `scanner tokens request`")
     sign.add_argument("--out", type=Path, required=True, metavar="FILE", help="the answer")
-    for command, action in ((listing, _cohorts), (new, _new_cohort), (sign, _sign)):
+    for command, action in ((listing, hub_cohorts.listing), (new, _new_cohort), (sign, _sign)):
         command.add_argument("--data", type=Path, default=data, metavar="DIR")
         command.set_defaults(run=action)
 
@@ -155,15 +158,6 @@ def _destroy(args: argparse.Namespace) -> int:
 
 
 # --- cohorts ------------------------------------------------------------------------------------
-
-
-def _cohorts(args: argparse.Namespace) -> int:
-    rows = [
-        [i.cohort, i.month, str(cohorts.issued(args.data, i.cohort, i.month))]
-        for i in cohorts.issuers(args.data)
-    ]
-    print(table(rows, ["cohort", "month", "signed"]) if rows else "There are no cohorts.")
-    return 0
 
 
 def _new_cohort(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from scanner import enrolment
 from scanner.cli import add_config_option
 from scanner.cli.text import json_line, table
 from scanner.core import blind, tokens
-from scanner.errors import ConfigError, StoreError, UsageError, WireError
+from scanner.errors import UNREADABLE, ConfigError, StoreError, UsageError, WireError
 from scanner.outgoing import data_folder
 from scanner.storage.tokens import Asked, Tokens, good_months
 
@@ -147,7 +147,7 @@ def read(path: Path, kind: type[_T]) -> _T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}") from e
-    except msgspec.MsgspecError as e:
+    except UNREADABLE as e:
         raise UsageError(f"{path}: {e}", hint=f"an {kind.__name__.lower()} is wanted") from e
 
 

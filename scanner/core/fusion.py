@@ -1,41 +1,50 @@
 """Records of many passes -> cameras.
 
-Every record measures its cameras with one shared error, the walk's, and one error each. All
-cameras of a neighbourhood and their errors form one joint Gaussian, so two cameras 3 m apart that
-were once seen together stay two although a walk is off by more than that: their offset from each
-other is known better than their place. Which camera of a record is which camera of the map is the
-one-to-one assignment of greatest joint likelihood (J. Neira and J. D. Tardós, IEEE T-RA 17(6),
-2001, with a beam in place of the full tree), "a new one" included. There is no merge radius.
-
-The result depends on the set of records only. Records are taken in an order of their own: those
-that show most cameras first, since they tell how many there are.
+The result depends on the set of records only, neither on their order nor on what was there before.
+The ground is divided into cells of 700 m. The records of a cell and those round it are put together
+(``core/association.py``), and that decides for the records of the cell which camera each of their
+marks shows. So what a new record can change lies within a few hundred metres, however far cameras
+chain through a town, and the map can be made anew piece by piece.
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
-import numpy as np
 
-from scanner.core.geometry import Origin
+from scanner.core.spots import KIND_RIGHT
+from scanner.core.spots import kind_shares as shares_of
 from scanner.core.vicinity import (
-    GATE_CHI2,
-    Floats,
+    HALO_M,
+    Cell,
     Report,
-    common_m2,
-    neighbourhoods,
-    relative,
+    box_of,
+    cell_of,
+    cells_near,
+    middle_of,
 )
-from scanner.core.wire import KIND_CODES, CameraEntry, Record
+from scanner.core.window import Finding, Name, Window, alone
+from scanner.core.wire import KIND_CODES, CameraEntry, geohash
 from scanner.records import Covariance, Kind
 
-NEW_DENSITY: Final = 2e-4  # cameras not yet on the map per square metre, where one was just seen
-KIND_RIGHT: Final = 0.8  # how often the detector names the right kind
-BEAM: Final = 24  # assignments followed at once
-UNKNOWN_M2: Final = 1e6  # variance of a place of which nothing is known
+SPAN_M: Final = 170.0  # between the records of one camera: each within reach of its first one
+CELL_M: Final = 710.0  # side of a cell, at least
 _NAMED: Final = tuple(kind for kind in KIND_CODES if kind is not Kind.UNKNOWN)
+Box = tuple[float, float, float, float]  # west, south, east, north, degrees
+
+__all__ = [
+    "KIND_RIGHT",
+    "Camera",
+    "Coverage",
+    "Member",
+    "Patch",
+    "fuse",
+    "fuse_group",
+    "kind_shares",
+    "patch",
+]
 
 
 class Member(msgspec.Struct, frozen=True, order=True):
@@ -58,6 +67,9 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     height_m: float | None
     first_day: int  # days since 1970
     last_day: int
+    cluster: int = 1  # cameras here that cannot be told from one another, this one included
+    existence: float = 1.0  # probability that there is, or was, a camera at all
+    gone: float = 0.0  # probability that it has gone since it was last seen
 
     @property
     def reports(self) -> int:
@@ -70,172 +82,143 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
         return math.sqrt((self.covariance.ee + self.covariance.nn) / 2)
 
 
-class _Found:
-    """One camera while its neighbourhood is being put together."""
+class Coverage(msgspec.Struct, frozen=True):
+    """A pass through a geohash cell in some span of days, that reported what was new to it alone.
 
-    def __init__(self) -> None:
-        self.members: list[tuple[Report, int]] = []
-        self.kinds: Counter[Kind] = Counter()
+    Records do not tell this; a profile may allow it. It is weak evidence against cameras of the
+    cell that have not been seen since.
+    """
+
+    cell: str
+    first_day: int  # days since 1970
 
 
-def fuse(reports: Iterable[Report]) -> tuple[Camera, ...]:
+class Patch(msgspec.Struct, frozen=True):
+    """A piece of the map, made anew."""
+
+    cameras: tuple[Camera, ...]  # in place of all those in which these records have a part:
+    numbers: frozenset[int]
+
+
+def fuse(reports: Iterable[Report], coverage: Iterable[Coverage] = ()) -> tuple[Camera, ...]:
     """The cameras of all reports, in order of their names.
 
     Independent of the order of ``reports``; each report may be given once.
     """
-    cameras = [camera for group in neighbourhoods(reports) for camera in fuse_group(group)]
+    reports = list(reports)
+    around: defaultdict[Cell, list[Report]] = defaultdict(list)
+    for report in reports:
+        for cell in cells_near(report.record):
+            around[cell].append(report)
+    cameras = _fuse(around, {cell_of(r.record) for r in reports}, _by_cell(coverage))
     return tuple(sorted(cameras, key=lambda camera: camera.members[0]))
 
 
 def fuse_group(reports: Sequence[Report]) -> list[Camera]:
-    """The cameras of one neighbourhood."""
-    ordered = sorted(
-        reports, key=lambda r: (-len(r.record.cameras), r.record.common_sigma_cm, r.record_id)
+    """The cameras of some reports."""
+    return list(fuse(reports))
+
+
+def patch(
+    fresh: Iterable[Report],
+    fetch: Callable[[Box], Iterable[Report]],
+    partners: Callable[[Iterable[int]], Iterable[int]],
+    coverage: Iterable[Coverage] = (),
+) -> Patch:
+    """What some reports that are new, or no longer count, change.
+
+    ``fetch`` gives the reports of a box, those that are new included, those that no longer count
+    left out; more than asked for does no harm. ``partners`` gives the numbers of all records that
+    share a camera of the map as it is with given ones. The map that comes of it is the one that
+    ``fuse`` makes of all reports.
+    """
+    fresh = list(fresh)
+    touched = {cell for report in fresh for cell in cells_near(report.record)}
+    if not touched:
+        return Patch((), frozenset())
+    found = {r.number: r for r in fetch(box_of(touched, 2 * SPAN_M + CELL_M + HALO_M))}
+    # A camera of which a part lies in a touched cell lies within this as a whole.
+    wanted = {
+        cell_of(r.record) for r in found.values() if cells_near(r.record, 2 * SPAN_M) & touched
+    }
+    around: defaultdict[Cell, list[Report]] = defaultdict(list)
+    for report in found.values():
+        for cell in cells_near(report.record) & wanted:
+            around[cell].append(report)
+    cameras = _fuse(around, wanted, _by_cell(coverage))
+    first = {r.number for r in found.values() if cell_of(r.record) in touched}
+    first |= {r.number for r in fresh}
+    numbers = first | set(partners(first))
+    for camera in cameras:
+        those = {m.number for m in camera.members}
+        numbers |= those if those & first else set()
+    kept = [c for c in cameras if any(m.number in numbers for m in c.members)]
+    return Patch(tuple(sorted(kept, key=lambda c: c.members[0])), frozenset(numbers))
+
+
+def _by_cell(coverage: Iterable[Coverage]) -> dict[str, list[int]]:
+    days: defaultdict[str, list[int]] = defaultdict(list)
+    for passed in coverage:
+        days[passed.cell].append(passed.first_day)
+    return days
+
+
+def _fuse(
+    around: Mapping[Cell, Sequence[Report]], cells: Iterable[Cell], covered: Mapping[str, list[int]]
+) -> list[Camera]:
+    """The cameras of the records of some cells; ``around`` each the records of its window."""
+    windows: dict[Cell, Window] = {}
+    marks: defaultdict[Name, list[Name]] = defaultdict(list)
+    reports: dict[str, Report] = {}
+    home: dict[str, Cell] = {}
+    for cell in sorted(cells):
+        windows[cell] = window = Window(around[cell], cell)
+        own = {r.record_id: r for r in around[cell] if cell_of(r.record) == cell}
+        reports |= own
+        home |= dict.fromkeys(own, cell)
+        for mark, name in window.names(own.keys()):
+            marks[name].append(mark)
+    cameras = []
+    for name, members in marks.items():
+        members.sort()
+        cell = home[members[0][0]]
+        finding = windows[cell].finding(name)
+        if finding is None or finding.members != tuple(members):
+            # Two windows do not agree who belongs to it: what it has is all that is known.
+            finding = alone([(reports[r], i) for r, i in members], middle_of(cell))
+        elif covered and (days := covered.get(geohash(finding.lat_deg, finding.lon_deg))):
+            finding = windows[cell].finding(name, days) or finding
+        cameras.append(_camera(finding, reports))
+    return cameras
+
+
+def _camera(finding: Finding, reports: Mapping[str, Report]) -> Camera:
+    shown = [(reports[record_id], index) for record_id, index in finding.members]
+    entries = [report.record.cameras[index] for report, index in shown]
+    seen = Counter(KIND_CODES[entry.kind] for entry in entries)
+    kind, share = max(kind_shares(seen).items(), key=lambda item: item[1])
+    named = any(k is not Kind.UNKNOWN for k in seen)
+    days = [report.record.bucket * report.record.bucket_days for report, _ in shown]
+    return Camera(
+        members=tuple(sorted(Member(report.number, report.record_id, i) for report, i in shown)),
+        kind=kind if named else Kind.UNKNOWN,
+        kind_share=round(share, 6),
+        lat_deg=finding.lat_deg,
+        lon_deg=finding.lon_deg,
+        covariance=Covariance(*finding.covariance),
+        height_m=_height_m(entries),
+        first_day=min(days),
+        last_day=max(days),
+        cluster=finding.cluster,
+        existence=round(finding.existence, 6),
+        gone=round(finding.gone, 6),
     )
-    first = ordered[0].record.cameras[0]
-    joint = _Joint(Origin(first.lat_e7 / 1e7, first.lon_e7 / 1e7))
-    for report in ordered:
-        joint.add(report)
-    return [joint.camera(i) for i in range(len(joint.found))]
-
-
-class _Joint:
-    """Joint Gaussian over the places of all cameras of a neighbourhood, metres east and north."""
-
-    def __init__(self, origin: Origin) -> None:
-        self.origin = origin
-        self.found: list[_Found] = []
-        self.mean: Floats = np.zeros(0)  # (2 n): east, north of each camera
-        self.covariance: Floats = np.zeros((0, 0))
-
-    def add(self, report: Report) -> None:
-        """Assign the cameras of a report and learn from them."""
-        entries = report.record.cameras
-        places = np.array(
-            [self.origin.enu_from_geodetic(e.lat_e7 / 1e7, e.lon_e7 / 1e7) for e in entries]
-        )
-        noise = _noise(report.record)
-        choice = self._assign(entries, places, noise)
-        slots = [self._new(places[i]) if j is None else j for i, j in enumerate(choice)]
-        self._learn(slots, places.ravel(), noise)
-        for index, slot in enumerate(slots):
-            self.found[slot].members.append((report, index))
-            self.found[slot].kinds[KIND_CODES[entries[index].kind]] += 1
-
-    def _assign(
-        self, entries: Sequence[CameraEntry], places: Floats, noise: Floats
-    ) -> tuple[int | None, ...]:
-        """For each entry the camera it shows, None for a new one."""
-        new_cost = -2 * math.log(NEW_DENSITY)
-        beam: list[tuple[float, tuple[int | None, ...], float]] = [(0.0, (), 0.0)]
-        for i, entry in enumerate(entries):
-            options = [
-                (slot, self._kind_cost(entry, slot)) for slot in self._gated(places[i], noise, i)
-            ]
-            grown: list[tuple[float, tuple[int | None, ...], float]] = []
-            for cost, chosen, extra in beam:
-                grown.append((cost + new_cost, (*chosen, None), extra + new_cost))
-                for slot, kind_cost in options:
-                    if slot not in chosen:
-                        path = (*chosen, slot)
-                        own = extra + kind_cost
-                        grown.append((own + self._misfit(path, places, noise), path, own))
-            beam = sorted(grown, key=lambda g: (g[0], [-1 if c is None else c for c in g[1]]))[
-                :BEAM
-            ]
-        return beam[0][1]
-
-    def _gated(self, place: Floats, noise: Floats, i: int) -> list[int]:
-        """Cameras that a place with its noise could be, nearest first in sigmas."""
-        n = len(self.found)
-        if not n:
-            return []
-        offsets = self.mean.reshape(n, 2) - place
-        blocks = self.covariance.reshape(n, 2, n, 2)[range(n), :, range(n), :]
-        spread = blocks + noise[2 * i : 2 * i + 2, 2 * i : 2 * i + 2]
-        chi2 = np.einsum("ni,nij,nj->n", offsets, np.linalg.inv(spread), offsets)
-        near = [int(j) for j in np.argsort(chi2, kind="stable") if chi2[j] < GATE_CHI2]
-        return near[:BEAM]
-
-    def _misfit(self, path: tuple[int | None, ...], places: Floats, noise: Floats) -> float:
-        """-2 ln of the joint likelihood of the places if these are the right cameras."""
-        rows = np.array(
-            [2 * i + k for i, slot in enumerate(path) if slot is not None for k in (0, 1)]
-        )
-        columns = np.array([2 * slot + k for slot in path if slot is not None for k in (0, 1)])
-        offset = places.ravel()[rows] - self.mean[columns]
-        spread = self.covariance[np.ix_(columns, columns)] + noise[np.ix_(rows, rows)]
-        root = np.linalg.cholesky(spread)
-        white = np.linalg.solve(root, offset)
-        log_det = 2 * float(np.log(np.diag(root)).sum())
-        return float(white @ white) + log_det + len(rows) * math.log(2 * math.pi)
-
-    def _kind_cost(self, entry: CameraEntry, slot: int) -> float:
-        """-2 ln of how much likelier the entry's kind is for this camera than for any."""
-        kind = KIND_CODES[entry.kind]
-        if kind is Kind.UNKNOWN:
-            return 0.0
-        posterior = kind_shares(self.found[slot].kinds)
-        expected = sum(share * _naming(kind, true) for true, share in posterior.items())
-        anyhow = sum(_naming(kind, true) for true in _NAMED) / len(_NAMED)
-        return -2 * math.log(expected / anyhow)
-
-    def _new(self, place: Floats) -> int:
-        n = len(self.mean)
-        covariance = np.eye(n + 2) * UNKNOWN_M2
-        covariance[:n, :n] = self.covariance
-        self.covariance = covariance
-        self.mean = np.concatenate([self.mean, place])
-        self.found.append(_Found())
-        return len(self.found) - 1
-
-    def _learn(self, slots: Sequence[int], places: Floats, noise: Floats) -> None:
-        """Kalman update of all cameras by one record."""
-        columns = np.array([2 * slot + k for slot in slots for k in (0, 1)])
-        cross = self.covariance[:, columns]
-        gain = np.linalg.solve(self.covariance[np.ix_(columns, columns)] + noise, cross.T).T
-        self.mean = self.mean + gain @ (places - self.mean[columns])
-        updated = self.covariance - gain @ cross.T
-        self.covariance = (updated + updated.T) / 2
-
-    def camera(self, slot: int) -> Camera:
-        """What is known of one camera by now."""
-        found = self.found[slot]
-        lat_deg, lon_deg = self.origin.geodetic_from_enu(*self.mean[2 * slot : 2 * slot + 2])
-        block = self.covariance[2 * slot : 2 * slot + 2, 2 * slot : 2 * slot + 2]
-        kind, share = max(kind_shares(found.kinds).items(), key=lambda item: item[1])
-        named = any(k is not Kind.UNKNOWN for k in found.kinds)
-        days = [r.record.bucket * r.record.bucket_days for r, _ in found.members]
-        return Camera(
-            members=tuple(sorted(Member(r.number, r.record_id, i) for r, i in found.members)),
-            kind=kind if named else Kind.UNKNOWN,
-            kind_share=round(share, 6),
-            lat_deg=float(lat_deg),
-            lon_deg=float(lon_deg),
-            covariance=Covariance(float(block[0, 0]), float(block[0, 1]), float(block[1, 1])),
-            height_m=_height_m([r.record.cameras[i] for r, i in found.members]),
-            first_day=min(days),
-            last_day=max(days),
-        )
 
 
 def kind_shares(seen: Counter[Kind]) -> dict[Kind, float]:
     """Probability of each kind after it was named so many times; all alike before."""
-    logs = {
-        true: sum(n * math.log(_naming(kind, true)) for kind, n in sorted(seen.items()))
-        for true in _NAMED
-    }
-    top = max(logs.values())
-    weights = {kind: math.exp(value - top) for kind, value in logs.items()}
-    total = sum(weights.values())
-    return {kind: weight / total for kind, weight in weights.items()}
-
-
-def _naming(named: Kind, true: Kind) -> float:
-    """How likely the detector calls a camera of kind ``true`` ``named``."""
-    if named is Kind.UNKNOWN:
-        return 1.0
-    return KIND_RIGHT if named is true else (1 - KIND_RIGHT) / (len(_NAMED) - 1)
+    shares = shares_of([seen[kind] for kind in KIND_CODES])
+    return dict(zip(_NAMED, shares, strict=True))
 
 
 def _height_m(entries: Sequence[CameraEntry]) -> float | None:
@@ -245,12 +228,3 @@ def _height_m(entries: Sequence[CameraEntry]) -> float | None:
         return None
     n = len(heights)
     return (heights[n // 2] + heights[(n - 1) // 2]) / 20
-
-
-def _noise(record: Record) -> Floats:
-    """Covariance of all places of a record, (2 m, 2 m): each one's own and the shared part."""
-    size = len(record.cameras)
-    noise = np.tile(np.eye(2) * common_m2(record), (size, size))
-    for i, entry in enumerate(record.cameras):
-        noise[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] += relative(entry)
-    return noise

@@ -50,7 +50,11 @@ class NmeaReader:
         """What the sentences that end in ``data`` say; ``at_ns``: boot clock when it was read."""
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[-MAX_LINE:]
-        news = (self._read(line.decode("ascii", errors="replace"), at_ns) for line in lines)
+        news = (
+            self._read(line.decode("ascii", errors="replace"), at_ns)
+            for line in lines
+            if b"$" in line
+        )
         return [n for n in news if n is not None]
 
     def _read(self, line: str, at_ns: int) -> Fix | Lost | None:

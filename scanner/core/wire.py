@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from scanner.errors import WireError
+from scanner.errors import UNREADABLE, WireError
 from scanner.records import Kind
 
 VERSION: Final = 1
@@ -89,7 +89,7 @@ def decode_record(plain: bytes) -> Record:
         raise WireError("padding is damaged")
     try:
         record = _decoder.decode(body)
-    except msgspec.MsgspecError as e:
+    except UNREADABLE as e:
         raise WireError(f"not a version {VERSION} record: {e}") from e
     for entry in record.cameras:
         if entry.en_cm2**2 > entry.ee_cm2 * entry.nn_cm2:
@@ -111,7 +111,8 @@ def record_id(sealed: bytes) -> str:
 Band = Literal["1", "2", "3-5", "6+"]
 Status = Literal["candidate", "confirmed", "gone", "rejected"]  # the first and last: reviewers only
 Basis = Literal["reports", "reviewer", "unknown"]
-Month = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
+Several = Annotated[int, Meta(ge=2, description="cameras here that nobody can tell apart")]
+Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", max_length=7)]
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +138,7 @@ class CameraProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     tags: dict[str, str]
     height_m: float | None = None
     direction_deg: Annotated[float, Meta(ge=0, lt=360)] | None = None
+    cluster: Several | None = None
 
 
 class Point(msgspec.Struct, frozen=True, tag="Point", tag_field="type"):

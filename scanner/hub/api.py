@@ -1,45 +1,78 @@
-"""The hub's web side: the page, the published cameras, the stream of changes, its health.
+"""The hub's web side: the page, the map in several forms, the stream of changes, its health.
 
-Everything here is public and read-only.
+Everything here is public and read-only, but for what is under ``/api/review/``.
 """
 
-import hashlib
-import math
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scanner.core.wire import Cell, encode_json
-from scanner.errors import StoreError
-from scanner.hub.features import Policy, feature, publishable
+from scanner.core.exposure import Sight
+from scanner.errors import StoreError, UsageError
+from scanner.hub import gpx, openapi, tiles
+from scanner.hub.api_answers import (
+    LICENCE,
+    NOTICE,
+    Box,
+    answer,
+    failure,
+    is_known,
+    kept,
+    on_http,
+    on_store,
+    on_usage,
+    parse_box,
+    parse_number,
+    tag,
+)
+from scanner.hub.api_forms import changes_answer, exposure_answer
+from scanner.hub.api_guard import Guard, Limiter, content_policy
+from scanner.hub.api_reader import MapReader
 from scanner.hub.feed import Feed
-from scanner.hub.store import Store
+
+__all__ = ["Api", "Health", "MapReader", "PageSettings"]
 
 PAGE: Final = Path(__file__).parent / "page"
-CACHED_ANSWERS: Final = 64
-Box = tuple[float, float, float, float]
+CHANGES_MAX: Final = 1000
+TILE_TYPE: Final = "application/vnd.mapbox-vector-tile"
+GEOJSON: Final = "application/geo+json"
+COMPRESSION: Final = 5  # the last tenth would cost twice the time
+BASEMAP: Final = "basemap.pmtiles"
 
 
 class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page is told; ``tiles`` is the URL template of a raster basemap, empty for none."""
+    """What the page is told.
+
+    ``tiles`` is the basemap: the URL template of a raster, the path of a PMTiles file, or empty.
+    """
 
     tiles: str = ""
     attribution: str = ""
     truth: bool = False
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page needs to begin."""
+
+    tiles: str
+    attribution: str
+    truth: bool
+    review: bool
+    revision: int
+    extent: Box | None
+    licence: str = LICENCE
+    notice: str = NOTICE
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,42 +85,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int
 
 
-class MapReader:
-    """Answers for the web from a reading connection; for many threads, one at a time."""
-
-    def __init__(self, store: Store, policy: Policy) -> None:
-        self._store = store
-        self._policy = policy
-        self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[str, Box | None], bytes] = OrderedDict()
-
-    def version(self) -> str:
-        """Changes whenever the map does."""
-        with self._lock:
-            return self._store.version()
-
-    def counts(self) -> tuple[int, int]:
-        """Number of records, number of quarantined payloads."""
-        with self._lock:
-            return self._store.counts()
-
-    def cameras(self, box: Box | None) -> bytes:
-        """FeatureCollection of the published cameras in a box, or of all."""
-        with self._lock:
-            key = (self._store.version(), box)
-            body = self._answers.get(key)
-            if body is None:
-                shown = [s for s in self._store.cameras(box) if publishable(s, self._policy)]
-                body = encode_json(Cell(features=[feature(s, self._policy) for s in shown]))
-                self._answers[key] = body
-            self._answers.move_to_end(key)
-            while len(self._answers) > CACHED_ANSWERS:
-                self._answers.popitem(last=False)
-            return body
-
-
 class Api:
-    """The web side; ``truth`` is a GeoJSON file that a demonstration shows beside the map."""
+    """The web side; ``truth`` is a GeoJSON file that a demonstration shows beside the map.
+
+    ``review`` are the routes under ``/api/review``, where there are reviewers.
+    """
 
     def __init__(
         self,
@@ -97,51 +99,94 @@ class Api:
         *,
         page: PageSettings,
         truth: Path | None = None,
+        review: Sequence[BaseRoute] = (),
+        behind_proxy: bool = False,
+        limiter: Limiter | None = None,
     ) -> None:
         self._reader = reader
         self._feed = feed
         self._health = health
         self._page = page
         self._truth = truth
+        self._review = list(review)
+        self._behind_proxy = behind_proxy
+        self._limiter = limiter or Limiter()
+        local = page.tiles.endswith(".pmtiles") and "://" not in page.tiles
+        self._basemap = Path(page.tiles) if local else None
 
     def app(self) -> Starlette:
         """The application to serve."""
         routes: list[BaseRoute] = [
             Route("/", self._index),
             Route("/api/cameras.geojson", self._cameras),
+            Route("/api/camera/{id}", self._camera),
+            Route("/api/tiles/{z:int}/{x:int}/{y:int}.mvt", self._tile),
             Route("/api/changes", self._changes),
+            Route("/api/changes.json", self._changes_since),
+            Route("/api/exposure", self._exposure, methods=["POST"]),
+            Route("/api/statistics", self._statistics),
+            Route("/api/openapi.json", self._openapi),
             Route("/api/status", self._status),
             Route("/api/health", self._healthy),
-            Route("/api/page.json", self._settings),
+            Route("/api/page.json", self._start),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
         if self._truth:
             routes.append(Route("/api/truth.geojson", self._true_cameras))
+        if self._basemap:
+            routes.append(Route(f"/{BASEMAP}", self._base))
+        if self._review:
+            routes.append(Mount("/api/review", routes=self._review))
+        guard = Middleware(
+            Guard,
+            policy=content_policy("" if self._basemap else self._page.tiles),
+            limiter=self._limiter,
+            behind_proxy=self._behind_proxy,
+        )
         return Starlette(
             routes=routes,
-            middleware=[
-                Middleware(_Headers, policy=content_policy(self._page.tiles)),
-                Middleware(GZipMiddleware),
-            ],
-            exception_handlers={StoreError: _unavailable},
+            middleware=[guard, Middleware(GZipMiddleware, compresslevel=COMPRESSION)],
+            exception_handlers={
+                UsageError: on_usage,
+                StoreError: on_store,
+                HTTPException: on_http,
+            },
         )
 
     async def _index(self, _request: Request) -> Response:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def _cameras(self, request: Request) -> Response:
-        try:
-            box = parse_box(request.query_params.get("bbox"))
-        except ValueError as e:
-            return _json({"error": str(e)}, status=400)
-        version = await run_in_threadpool(self._reader.version)
-        where = hashlib.blake2b(repr(box).encode(), digest_size=4).hexdigest()
-        tag = f'W/"{version}-{where}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if tag in request.headers.get("if-none-match", ""):
+        box = parse_box(request.query_params.get("bbox"))
+        etag = tag(await run_in_threadpool(self._reader.version), box)
+        if is_known(request, etag):
+            return Response(status_code=304, headers=kept(etag))
+        return StreamingResponse(
+            iterate_in_threadpool(self._reader.cameras(box)),
+            media_type=GEOJSON,
+            headers=kept(etag),
+        )
+
+    async def _camera(self, request: Request) -> Response:
+        body = await run_in_threadpool(self._reader.camera, request.path_params["id"])
+        if body is None:
+            return failure(404, "no camera of this id is on the map", hint=NOTICE)
+        etag = tag(body)
+        if is_known(request, etag):
+            return Response(status_code=304, headers=kept(etag))
+        return Response(body, media_type=GEOJSON, headers=kept(etag))
+
+    async def _tile(self, request: Request) -> Response:
+        z, x, y = (int(request.path_params[k]) for k in "zxy")
+        if not tiles.exists(z, x, y):
+            return failure(404, "no such tile", hint=f"z 0 to {tiles.DEEPEST}, x and y below 2^z")
+        tile = await run_in_threadpool(self._reader.tile, z, x, y)
+        headers = kept(tile.etag)
+        if is_known(request, tile.etag):
             return Response(status_code=304, headers=headers)
-        body = await run_in_threadpool(self._reader.cameras, box)
-        return Response(body, media_type="application/geo+json", headers=headers)
+        if not tile.body:
+            return Response(status_code=204, headers=headers)
+        return Response(tile.body, media_type=TILE_TYPE, headers=headers)
 
     async def _changes(self, _request: Request) -> Response:
         version = await run_in_threadpool(self._reader.version)
@@ -151,76 +196,67 @@ class Api:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
+    async def _changes_since(self, request: Request) -> Response:
+        told = request.query_params
+        since = int(parse_number(told.get("since"), "since", 0, 0, 2**53))
+        limit = int(parse_number(told.get("limit"), "limit", CHANGES_MAX, 1, CHANGES_MAX))
+        found = await run_in_threadpool(self._reader.changes, since, limit)
+        if found is None:
+            return failure(
+                410, "the changes since then are no longer kept", hint="read the map afresh"
+            )
+        return answer(changes_answer(found, since, limit))
+
+    async def _exposure(self, request: Request) -> Response:
+        """The way is in memory for as long as this takes, and nowhere else."""
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > gpx.BYTES_MAX:
+                return failure(413, f"more than {gpx.BYTES_MAX} bytes", hint="send a shorter way")
+        told = request.query_params
+        sight = Sight(
+            reach_m=parse_number(told.get("reach_m"), "reach_m", 30, 5, 200),
+            cone_deg=parse_number(told.get("cone_deg"), "cone_deg", 90, 10, 180),
+        )
+        found = await run_in_threadpool(
+            lambda: self._reader.exposure(gpx.lines_from_gpx(bytes(body)), sight)
+        )
+        return answer(exposure_answer(found, sight))
+
+    async def _statistics(self, request: Request) -> Response:
+        box = parse_box(request.query_params.get("bbox"))
+        etag = tag(await run_in_threadpool(self._reader.version), "statistics", box)
+        if is_known(request, etag):
+            return Response(status_code=304, headers=kept(etag))
+        made = answer(await run_in_threadpool(self._reader.statistics, box))
+        made.headers.update(kept(etag))
+        return made
+
+    async def _openapi(self, _request: Request) -> Response:
+        return answer(openapi.document(), cache="no-cache")
+
     async def _status(self, _request: Request) -> Response:
-        return _json(await run_in_threadpool(self._health))
+        return answer(await run_in_threadpool(self._health))
 
     async def _healthy(self, _request: Request) -> Response:
         state = await run_in_threadpool(self._health)
-        return _json({"ok": state.ok}, status=200 if state.ok else 503)
+        return answer({"ok": state.ok}, status=200 if state.ok else 503)
 
-    async def _settings(self, _request: Request) -> Response:
-        return _json(self._page)
+    async def _start(self, _request: Request) -> Response:
+        return answer(
+            Start(
+                tiles=BASEMAP if self._basemap else self._page.tiles,
+                attribution=self._page.attribution,
+                truth=self._page.truth,
+                review=bool(self._review),
+                revision=await run_in_threadpool(self._reader.revision),
+                extent=await run_in_threadpool(self._reader.extent),
+            )
+        )
+
+    async def _base(self, _request: Request) -> Response:
+        return FileResponse(str(self._basemap), media_type="application/vnd.pmtiles")
 
     async def _true_cameras(self, _request: Request) -> Response:
-        return FileResponse(str(self._truth), media_type="application/geo+json")
-
-
-def parse_box(text: str | None) -> Box | None:
-    """``west,south,east,north`` in degrees; west may be greater than east across the date line.
-
-    Raises ValueError with words for the person who asked.
-    """
-    if not text:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError as e:
-        raise ValueError("bbox must be west,south,east,north in degrees") from e
-    if not all(map(math.isfinite, (west, south, east, north))) or south > north:
-        raise ValueError("bbox must be west,south,east,north in degrees, south below north")
-    return west, south, east, north
-
-
-def content_policy(tiles: str) -> str:
-    """Content-Security-Policy: nothing from elsewhere, but for the tiles somebody configured."""
-    parts = urlsplit(tiles)
-    host = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; worker-src blob:; "
-        f"img-src 'self' data: blob:{host}; connect-src 'self'{host}; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-class _Headers:
-    """Adds the security headers to every answer."""
-
-    def __init__(self, app: ASGIApp, policy: str) -> None:
-        self._app = app
-        self._headers = [
-            (b"content-security-policy", policy.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"permissions-policy", b"geolocation=(), camera=(), microphone=()"),
-        ]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-def _json(value: object, *, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value),
-        status_code=status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
-async def _unavailable(_request: Request, error: Exception) -> Response:
-    return _json({"error": str(error)}, status=503)
+        return FileResponse(str(self._truth), media_type=GEOJSON)

@@ -32,7 +32,7 @@ LIMIT_FILE: Final = "limit"
 A_PERSON: Final = 60  # tokens a month, by the poisoning study: more lets one forge more
 MOST_A_REQUEST: Final = 300
 DEFAULT_LIMIT: Final = 10 * A_PERSON  # a month and cohort: ten people or more hide one another
-NAME: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
+NAME: Final = r"[a-z0-9][a-z0-9-]{0,31}"
 _DAY_ZERO: Final = dt.date(1970, 1, 1)
 
 
@@ -121,7 +121,7 @@ def create(data: Path, cohort: str, month: str, limit: int = DEFAULT_LIMIT) -> I
 
     Raises UsageError if the name or the month cannot be used, or the key is there.
     """
-    if not re.match(NAME, cohort):
+    if not re.fullmatch(NAME, cohort):
         raise UsageError(f"{cohort}: not a cohort's name", hint="small letters, digits, hyphens")
     if "Q" in month:
         raise UsageError(f"{month}: tokens are issued by the month", hint="as in 2026-11")

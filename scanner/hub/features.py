@@ -1,29 +1,28 @@
-"""A fused camera -> what the map says of it."""
+"""A judged camera -> what the map says of it: the projection, and the GeoJSON feature in it."""
 
 import datetime as dt
-from typing import Final, Literal
+import math
+from typing import Final
 
 import msgspec
 
-from scanner.core.fusion import Camera
+from scanner.core import osm
+from scanner.core.decisions import Judged
 from scanner.core.wire import (
     Band,
-    Basis,
     CameraFeature,
     CameraProperties,
-    Change,
     Claims,
     Point,
     Status,
+    geohash,
 )
-from scanner.hub.mapping import Delta
-from scanner.hub.store import Stored
+from scanner.errors import WireError
+from scanner.hub.stores.protocol import Shown
 from scanner.records import Kind
 
 DECIMALS: Final = 6  # 0.1 m: more would only look exact
-MOVED_M: Final = 0.5
-
-_OSM_TYPE: Final = {Kind.BULLET: "fixed", Kind.DOME: "dome", Kind.PTZ: "panning"}
+PUBLIC: Final = ("confirmed", "gone")
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,20 +33,98 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPEN: Final = Policy(reports=1)
-KIND_SHARE: Final = 0.6  # from which the kind is claimed, not left unknown
 
 
-def status(stored: Stored, policy: Policy) -> Status:
-    """Confirmed by enough reports or a reviewer; a rejection stands against all reports."""
-    if stored.verdict == "rejected":
+def standing(camera: Judged, policy: Policy, cohorts: int) -> Status:
+    """Confirmed by enough reports of enough cohorts or by a reviewer, whose word stands over them.
+
+    ``cohorts``: how many different ones report it. A private home's camera is never published.
+    """
+    if camera.private or camera.verdict == "rejected":
         return "rejected"
-    enough = stored.camera.reports >= policy.reports and stored.cohorts >= policy.cohorts
-    return "confirmed" if stored.verdict == "confirmed" or enough else "candidate"
+    if camera.verdict == "gone":
+        return "gone"
+    if camera.verdict == "confirmed":
+        return "confirmed"
+    if camera.camera.reports < policy.reports or cohorts < policy.cohorts:
+        return "candidate"
+    return "gone" if camera.present.value == "gone" else "confirmed"
 
 
-def publishable(stored: Stored, policy: Policy) -> bool:
-    """Whether a camera may be shown to everyone."""
-    return status(stored, policy) == "confirmed"
+def project(camera: Judged, policy: Policy, cohorts: int, *, camera_id: str) -> Shown:
+    """What readers need of a camera; ``cohorts``: how many different ones report it."""
+    feature = describe(camera, policy, cohorts, camera_id=camera_id)
+    shown = feature.properties
+    lon_deg, lat_deg = feature.geometry.coordinates
+    return Shown(
+        id=camera_id,
+        cell=geohash(lat_deg, lon_deg),
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
+        kind=shown.kind,
+        sigma_m=shown.sigma_m,
+        direction_deg=shown.direction_deg,
+        status=shown.status,
+        confirmations=shown.confirmations,
+        first_month=shown.first_seen,
+        last_month=shown.last_seen,
+        feature=_encoded(feature),
+        verdict=camera.verdict,
+    )
+
+
+def _encoded(feature: CameraFeature) -> bytes:
+    """JSON; ``encode_json`` would look for numbers that are not finite everywhere."""
+    shown = feature.properties
+    numbers = (*feature.geometry.coordinates, shown.sigma_m, shown.height_m, shown.direction_deg)
+    if not all(number is None or math.isfinite(number) for number in numbers):
+        raise WireError(f"camera {feature.id} has a number that is not finite")
+    return msgspec.json.encode(feature)
+
+
+def describe(camera: Judged, policy: Policy, cohorts: int, *, camera_id: str) -> CameraFeature:
+    """The camera in GeoJSON."""
+    fused = camera.camera
+    kind = Kind(camera.kind.value) if camera.kind.value else Kind.UNKNOWN
+    claims = Claims(
+        present=camera.present.basis,
+        kind=camera.kind.basis,
+        alpr=camera.alpr.basis,
+        maker=camera.maker.basis,
+        operator=camera.operator.basis,
+    )
+    last_seen = month(fused.last_day)
+    return CameraFeature(
+        id=camera_id,
+        geometry=Point(
+            (round(camera.place.lon_deg, DECIMALS), round(camera.place.lat_deg, DECIMALS))
+        ),
+        properties=CameraProperties(
+            kind=kind,
+            sigma_m=max(0.1, round(camera.place.sigma_m, 1)),
+            status=standing(camera, policy, cohorts),
+            basis=claims,
+            confirmations=band(fused.reports),
+            first_seen=month(fused.first_day),
+            last_seen=last_seen,
+            tags=osm.tags(
+                kind=kind,
+                last_seen=last_seen,
+                height_m=fused.height_m,
+                reviewed=camera.tags,
+                claims=claims,
+            ),
+            height_m=None if fused.height_m is None else round(fused.height_m, 1),
+            direction_deg=_direction_deg(camera),
+            cluster=fused.cluster if fused.cluster > 1 else None,
+        ),
+    )
+
+
+def _direction_deg(camera: Judged) -> float | None:
+    """Where the camera looks; of several directions that a reviewer gave the first."""
+    said = camera.tags.get("camera:direction", "").split(";")[0]
+    return float(said) % 360 if said.isdecimal() else None
 
 
 def band(count: int) -> Band:
@@ -62,75 +139,3 @@ def band(count: int) -> Band:
 def month(day: int) -> str:
     """Year and month of a day since 1970."""
     return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).strftime("%Y-%m")
-
-
-def feature(stored: Stored, policy: Policy) -> CameraFeature:
-    """The camera in GeoJSON."""
-    camera = stored.camera
-    return CameraFeature(
-        id=stored.id,
-        geometry=Point((round(camera.lon_deg, DECIMALS), round(camera.lat_deg, DECIMALS))),
-        properties=CameraProperties(
-            kind=_kind(camera),
-            sigma_m=max(0.1, round(camera.sigma_m, 1)),
-            status=status(stored, policy),
-            basis=_claims(stored),
-            confirmations=band(camera.reports),
-            first_seen=month(camera.first_day),
-            last_seen=month(camera.last_day),
-            tags=_tags(camera),
-            height_m=None if camera.height_m is None else round(camera.height_m, 1),
-        ),
-    )
-
-
-def change(delta: Delta, policy: Policy) -> tuple[str, Change] | None:
-    """What the public notices of a change, with its cell; None if that is nothing."""
-    before = delta.before if delta.before and publishable(delta.before, policy) else None
-    after = delta.after if delta.after and publishable(delta.after, policy) else None
-    shown = after or before
-    if not shown:
-        return None
-    seen = feature(shown, policy)
-    if before and after and feature(before, policy) == seen:
-        return None
-    return shown.cell, Change(
-        id=seen.id,
-        change=_what(before, after),
-        geometry=seen.geometry,
-        properties=seen.properties,
-    )
-
-
-def _what(
-    before: Stored | None, after: Stored | None
-) -> Literal["added", "moved", "updated", "removed"]:
-    if not before:
-        return "added"
-    if not after:
-        return "removed"
-    a, b = before.camera, after.camera
-    step_deg = MOVED_M / 111_000
-    far = abs(a.lat_deg - b.lat_deg) > step_deg or abs(a.lon_deg - b.lon_deg) > step_deg
-    return "moved" if far else "updated"
-
-
-def _kind(camera: Camera) -> Kind:
-    return camera.kind if camera.kind_share >= KIND_SHARE else Kind.UNKNOWN
-
-
-def _claims(stored: Stored) -> Claims:
-    present: Basis = "reviewer" if stored.verdict == "confirmed" else "reports"
-    kind: Basis = "unknown" if _kind(stored.camera) is Kind.UNKNOWN else "reports"
-    return Claims(present=present, kind=kind)
-
-
-def _tags(camera: Camera) -> dict[str, str]:
-    """OpenStreetMap tags; that a camera reads number plates stays a claim for people to check."""
-    tags = {"man_made": "surveillance", "surveillance:type": "camera"}
-    kind = _OSM_TYPE.get(_kind(camera))
-    if kind:
-        tags["camera:type"] = kind
-    if camera.height_m is not None:
-        tags["height"] = f"{camera.height_m:.1f}"
-    return tags

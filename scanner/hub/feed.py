@@ -21,6 +21,10 @@ class Feed:
         """Hand on a message; from any thread."""
         self._all(message)
 
+    def start_afresh(self) -> None:
+        """End all readers: they come back and read the map as it is; from any thread."""
+        self._all(None)
+
     def close(self) -> None:
         """End all readers, so that the server can stop; from any thread, may be called twice."""
         with self._lock:

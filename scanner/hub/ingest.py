@@ -16,13 +16,15 @@ from scanner.core.wire import Dummy, Record, record_id
 from scanner.errors import WireError
 from scanner.hub.cohorts import Accepted, Checker
 from scanner.hub.keys import NO_EPOCH, KeyRing
-from scanner.hub.store import Store
+from scanner.hub.stores.protocol import Store
 from scanner.sealing import NotOurs, unseal
 
 DAY_S: Final = 86_400
 EARLIEST_DAY: Final = 20_089  # 2025-01-01: before it no scanner existed
 CLOCK_SLACK_DAYS: Final = 1  # time zones and clocks of the hub itself
 SIGMA_MAX_M: Final = 50.0  # a place known worse than this says nothing about a camera
+TRACE_SURE_CM2: Final = 10_000_000  # with less, and
+COMMON_SURE_CM: Final = 3_500  # with less than that, nothing is too uncertain
 SITE_MAX_M: Final = 60.0  # cameras of one record lie within 25 m; their errors may add
 
 
@@ -42,11 +44,14 @@ def plausible(record: Record, today: int) -> str | None:
         return "from the future"
     if first_day + record.bucket_days <= EARLIEST_DAY:
         return "from before there were scanners"
-    if any(variance_m2(record, e) > SIGMA_MAX_M**2 for e in record.cameras):
-        return "place too uncertain"
-    if any(e.lat_e7 == 0 and e.lon_e7 == 0 for e in record.cameras):
-        return "place is the zero of the coordinates"
-    if _extent_m(record) > SITE_MAX_M:
+    for e in record.cameras:
+        # The trace is never less than the greatest variance, and cheap.
+        sure = e.ee_cm2 + e.nn_cm2 <= TRACE_SURE_CM2 and record.common_sigma_cm <= COMMON_SURE_CM
+        if not sure and variance_m2(record, e) > SIGMA_MAX_M**2:
+            return "place too uncertain"
+        if e.lat_e7 == 0 and e.lon_e7 == 0:
+            return "place is the zero of the coordinates"
+    if len(record.cameras) > 1 and _extent_m(record) > SITE_MAX_M:
         return "cameras of one site too far apart"
     return None
 
@@ -72,7 +77,8 @@ class Ingest:
 
     ``clock`` gives seconds since 1970. With ``checker`` a record may carry a cohort token, which
     is good for one record; one without a token is of no cohort, or is put aside if
-    ``token_required``. Without ``checker`` tokens are not looked at.
+    ``token_required``. Without ``checker`` tokens are not looked at. ``doubt`` says of a record and
+    its cohort why it is not believed.
     """
 
     def __init__(
@@ -83,8 +89,10 @@ class Ingest:
         *,
         checker: Checker | None = None,
         token_required: bool = False,
+        doubt: Callable[[Record, str], str | None] | None = None,
     ) -> None:
         self._store = store
+        self._doubt = doubt
         self._ring = keys if isinstance(keys, KeyRing) else KeyRing({NO_EPOCH: keys})
         self._clock = clock
         self._checker = checker
@@ -125,7 +133,7 @@ class Ingest:
 
     def _token(self, record: Record) -> tuple[Record, Accepted | None] | str:
         # What is kept is the record without its token: the cohort's name is all that is needed.
-        bare = msgspec.structs.replace(record, cohort=b"")
+        bare = msgspec.structs.replace(record, cohort=b"") if record.cohort else record
         if not record.cohort or not self._checker:
             return NO_TOKEN if self._token_required else (bare, None)
         accepted = self._checker.check(record)
@@ -133,9 +141,14 @@ class Ingest:
 
     def _keep(self, name: str, record: Record, token: Accepted | None) -> str | None:
         """Why the record is put aside, empty if it was added, None if it was there before."""
+        if not token and not self._doubt:
+            return "" if self._store.add_report(name, record) else None
         if self._store.has_report(name):
             return None
         if token and not self._store.spend(token.digest, token.month):
             return SPENT
-        self._store.add_report(name, record, token.cohort if token else "")
+        cohort = token.cohort if token else ""
+        if self._doubt and (reason := self._doubt(record, cohort)):
+            return reason
+        self._store.add_report(name, record, cohort)
         return ""

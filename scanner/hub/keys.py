@@ -18,7 +18,7 @@ from nacl.public import PrivateKey, PublicKey
 from nacl.signing import SigningKey
 
 from scanner.enrolment import EPOCH
-from scanner.errors import StoreError, UsageError
+from scanner.errors import UNREADABLE, StoreError, UsageError
 
 KEY_FILE: Final = "hub.key"
 NAMING_FILE: Final = "naming.key"
@@ -171,7 +171,7 @@ def _destroyed(data: Path) -> list[str]:
         return msgspec.json.decode(path.read_bytes(), type=list[str])
     except FileNotFoundError:
         return []
-    except (OSError, msgspec.MsgspecError) as e:
+    except (OSError, *UNREADABLE) as e:
         raise StoreError(f"{path}: cannot be read: {e}") from e
 
 

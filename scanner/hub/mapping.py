@@ -1,19 +1,38 @@
-"""New records -> changed cameras: fuses again what the new records touch, and nothing else."""
+"""New records -> changed cameras: fuses again what the new records touch, and nothing else.
 
-import math
+Fusion looks at records only. What reviewers decided is applied to its result, and what readers
+see is made of that. So all of the map can be made again from the records and the review log.
+"""
+
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from scanner.core.fusion import Camera, fuse, fuse_group
-from scanner.core.vicinity import GATE_CHI2, Report, touch, variance_m2
-from scanner.core.wire import Record, geohash
-from scanner.hub.ingest import SIGMA_MAX_M
-from scanner.hub.store import Store, Stored
+from scanner.core import decisions
+from scanner.core.decisions import Judged
+from scanner.core.decisions import judged as alone
+from scanner.core.fusion import Camera, fuse, patch
+from scanner.core.reviewlog import Anchor, Merge, Split, decode_body, named
+from scanner.core.vicinity import Report
+from scanner.hub.features import OPEN, Policy, project
+from scanner.hub.regions import (
+    areas_changed,
+    areas_of,
+    cameras_of,
+    round_places,
+    round_reports,
+    together,
+)
+from scanner.hub.stores.protocol import Box, Shown, Store, Stored
 
-BATCH: Final = 500  # records fused in one transaction
-METRES_PER_DEGREE: Final = 111_000.0  # of latitude, rounded down
+BATCH: Final = 2_000  # records looked at together: those of one place are fused at once
+LONGEST_S: Final = 2.0  # after which no more of them are begun: records to take in wait
+POLICY: Final = "policy"  # under which the projection was made
+PROJECT_BATCH: Final = 2_000
+
+Name = Callable[[str, int], str]
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,89 +42,223 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     after: Stored | None
 
 
-def fuse_waiting(store: Store, name: Callable[[str, int], str]) -> list[Delta]:
+# --- the rule of publication ----------------------------------------------------------------------
+
+
+def policy_of(store: Store) -> Policy:
+    """The rule under which the map is published."""
+    text = store.get_meta(POLICY)
+    return OPEN if text is None else msgspec.json.decode(text, type=Policy)
+
+
+def set_policy(store: Store, policy: Policy) -> bool:
+    """Publish by this rule; whether the projection had to be made again. Raises StoreError."""
+    text = msgspec.json.encode(policy).decode()
+    if store.get_meta(POLICY) == text:
+        return False
+    lines = store.actions()
+    after: str | None = None
+    while stored := store.cameras(limit=PROJECT_BATCH, after_id=after):
+        # Applying decisions to cameras that have them applied changes nothing.
+        judged = decisions.apply([s.camera for s in stored], lines)
+        ids = {s.camera.members[0]: s.id for s in stored}
+        cohorts = _cohorts(store, judged, policy)
+        with store.transaction():
+            store.put_cameras(
+                [],
+                [
+                    _line(j, policy, count, ids[j.camera.members[0]])
+                    for j, count in zip(judged, cohorts, strict=True)
+                ],
+            )
+        after = stored[-1].id
+    with store.transaction():
+        store.put_meta(POLICY, text)
+    return True
+
+
+def _ready(store: Store) -> Policy:
+    """The rule; a map from before there was a projection is given one first."""
+    if store.get_meta(POLICY) is None:
+        set_policy(store, OPEN)
+    return policy_of(store)
+
+
+# --- fusing ---------------------------------------------------------------------------------------
+
+
+def fuse_waiting(store: Store, name: Name) -> list[Delta]:
     """Bring the next records that wait into the map; an empty list when none wait.
 
-    ``name`` makes a camera's id from the record that showed it first. Raises StoreError.
+    Where other fusers work at the same time, each leaves alone what another has in hand, so that
+    an empty list may also mean that they do the rest. ``name`` makes a camera's id from the
+    record that showed it first. Raises StoreError.
     """
-    waiting = store.waiting(BATCH)
-    if not waiting:
+    if not store.waiting(1):
         return []
-    groups = _groups(store, waiting)
-    deltas: list[Delta] = []
+    policy = _ready(store)
+    begun = time.monotonic()
     with store.transaction():
-        for group in groups:
-            deltas += _replace(store, [r.number for r in group], fuse_group(group), name)
-        store.mark_fused(r.number for r in waiting)
-    return deltas
+        work = _Work(store, name, policy)
+        for fresh in together(store.waiting(BATCH)):
+            work.fuse(fresh, wanted=store.is_waiting)
+            if time.monotonic() - begun > LONGEST_S:
+                break
+        return work.deltas
 
 
-def rebuild(store: Store, name: Callable[[str, int], str]) -> list[Delta]:
+def fuse_again(store: Store, name: Name, numbers: Iterable[int]) -> list[Delta]:
+    """Fuse afresh round these records, after a cohort's state changed.
+
+    Those that take no part in the map any more are taken out of it. Raises StoreError.
+    """
+    policy = _ready(store)
+    with store.transaction():
+        work = _Work(store, name, policy, wait=True)
+        for changed in together(store.reports(numbers)):
+            work.fuse(changed)
+        return work.deltas
+
+
+def judge_again(store: Store, name: Name, anchors: Iterable[Anchor]) -> list[Delta]:
+    """Apply the log afresh to the cameras of these members and those round them.
+
+    Only where reviewers joined or parted cameras are these fused again from their records.
+    Raises StoreError.
+    """
+    _ready(store)
+    reports = store.reports(store.numbers_of({record_id for record_id, _ in anchors}).values())
+    if not reports:
+        return []
+    with store.transaction():
+        return refresh(store, round_reports(reports), name=name)
+
+
+def refresh(store: Store, box: Box, *, name: Name) -> list[Delta]:
+    """Apply the log to the cameras of a box, inside the transaction that changed the log."""
+    policy = policy_of(store)
+    wanted: set[str] = set()
+    for action in store.actions_near(box):
+        body = decode_body(action)
+        if isinstance(body, Merge | Split):
+            wanted |= {record_id for record_id, _ in named(action, body)}
+    work = _Work(store, name, policy, wait=True)
+    for changed in together(store.reports(store.numbers_of(wanted).values())):
+        work.fuse(changed)
+    with store.region(areas_of(box), wait=True):
+        work.judge({s.id: s for s in store.cameras(box)})
+    return work.deltas
+
+
+def rebuild(store: Store, name: Name) -> list[Delta]:
     """Fuse all records afresh; returns what differs from the map as it was. Raises StoreError."""
-    reports = store.all_reports()
-    cameras = fuse(reports)
+    policy = _ready(store)
     with store.transaction():
-        deltas = _replace(store, [r.number for r in reports], cameras, name, everything=True)
+        reports = store.all_reports()
+        judged = decisions.apply(fuse(reports), store.actions())
+        before = {stored.id: stored for stored in store.cameras()}
+        deltas = _put(store, before, judged, name, policy)
         store.mark_fused(r.number for r in reports)
     return deltas
 
 
-def _groups(store: Store, seeds: Iterable[Report]) -> list[list[Report]]:
-    """The neighbourhoods of the seeds, each complete."""
-    known: dict[int, Report] = {}
-    groups: list[list[Report]] = []
-    for seed in seeds:
-        if seed.number in known:
-            continue
-        known[seed.number] = seed
-        group, edge = [seed], [seed]
-        while edge:
-            here = edge.pop()
-            for other in store.near(here.record, *_reach_e7(here.record)):
-                if other.number not in known and touch(here.record, other.record):
-                    known[other.number] = other
-                    group.append(other)
-                    edge.append(other)
-        groups.append(group)
-    return groups
+# --- decisions, and what readers see --------------------------------------------------------------
 
 
-def _reach_e7(record: Record) -> tuple[int, int]:
-    """How far away a record may lie and still touch this one, in latitude and longitude."""
-    worst = max(variance_m2(record, e) for e in record.cameras)
-    reach_m = math.sqrt(GATE_CHI2 * (worst + SIGMA_MAX_M**2))
-    lat_e7 = reach_m / METRES_PER_DEGREE * 1e7
-    north = max(abs(e.lat_e7) for e in record.cameras) / 1e7
-    return int(lat_e7), int(lat_e7 / max(0.01, math.cos(math.radians(min(north, 89.0)))))
+class _Work:
+    """Parts of the map, one after the other, in one transaction."""
+
+    def __init__(self, store: Store, name: Name, policy: Policy, *, wait: bool = False) -> None:
+        self._store = store
+        self._name = name
+        self._policy = policy
+        self._reviewed = bool(store.actions(limit=1))
+        self._wait = wait
+        self.deltas: list[Delta] = []
+
+    def fuse(
+        self, reports: Sequence[Report], *, wanted: Callable[[int], bool] = lambda _: True
+    ) -> None:
+        """Make anew what some records change, unless another fuser is at it.
+
+        ``wanted`` is asked of each once nobody else can be.
+        """
+        store = self._store
+        with store.region(areas_changed(reports), wait=self._wait) as mine:
+            if not mine:
+                return
+            # Read after the locks were taken: what another has just done is seen.
+            fresh = [report for report in reports if wanted(report.number)]
+            made = patch(fresh, store.reports_in, store.partners)
+            before = cameras_of(store, made.numbers)
+            if self._reviewed:
+                self._judge(before, list(made.cameras))
+            else:
+                self._put(before, [alone(camera) for camera in made.cameras])
+            store.mark_fused(report.number for report in fresh)
+
+    def judge(self, before: dict[str, Stored]) -> None:
+        """Apply the log to cameras as they are."""
+        self._judge(before, [s.camera for s in before.values()])
+
+    def _judge(self, before: dict[str, Stored], cameras: list[Camera]) -> None:
+        places = [(c.lat_deg, c.lon_deg) for c in cameras]
+        places += [(s.camera.lat_deg, s.camera.lon_deg) for s in before.values()]
+        if not places:
+            return
+        box = round_places(places)
+        lines = self._store.actions_near(box)
+        # Those round them are judged, too: a tombstone may have moved.
+        for stored in self._store.cameras(box) if lines else ():
+            if stored.id not in before:
+                before[stored.id] = stored
+                cameras.append(stored.camera)
+        self._put(before, decisions.apply(cameras, lines))
+
+    def _put(self, before: dict[str, Stored], judged: Sequence[Judged]) -> None:
+        self.deltas += _put(self._store, before, judged, self._name, self._policy)
 
 
-def _replace(
-    store: Store,
-    numbers: Sequence[int],
-    cameras: Iterable[Camera],
-    name: Callable[[str, int], str],
-    *,
-    everything: bool = False,
+def _put(
+    store: Store, before: dict[str, Stored], judged: Sequence[Judged], name: Name, policy: Policy
 ) -> list[Delta]:
-    """Put the cameras of some records in place of those they had before."""
-    before = {
-        stored.id: stored
-        for stored in (
-            store.cameras() if everything else map(store.camera, store.cameras_of(numbers))
+    """Put cameras in place of those that were there; returns what differs."""
+    changed: list[tuple[str, str, Camera, Shown]] = []
+    deltas: list[Delta] = []
+    left = dict(before)
+    for j, cohorts in zip(judged, _cohorts(store, judged, policy), strict=True):
+        first = j.camera.members[0]
+        line = _line(j, policy, cohorts, name(first.record_id, first.index))
+        camera_id, cell, camera, shown = line
+        old = left.pop(camera_id, None)
+        if old and old.camera == camera and old.shown == shown:
+            continue
+        changed.append(line)
+        after = Stored(
+            id=camera_id,
+            cell=cell,
+            camera=camera,
+            verdict=shown.verdict,
+            cohorts=cohorts,
+            shown=shown,
         )
-        if stored
-    }
-    new = [
-        (
-            name(camera.members[0].record_id, camera.members[0].index),
-            geohash(camera.lat_deg, camera.lon_deg),
-            camera,
-        )
-        for camera in cameras
-    ]
-    changed = [(i, c, m) for i, c, m in new if i not in before or before[i].camera != m]
-    gone = before.keys() - {camera_id for camera_id, _, _ in new}
-    if changed or gone:
-        store.put_cameras([*gone, *(i for i, _, _ in changed)], changed)
-    touched = sorted(gone | {camera_id for camera_id, _, _ in changed})
-    return [Delta(before=before.get(i), after=store.camera(i)) for i in touched]
+        deltas.append(Delta(before=old, after=after))
+    deltas += [Delta(before=old, after=None) for old in left.values()]
+    if deltas:
+        store.put_cameras(left, changed)
+    return deltas
+
+
+def _line(
+    judged: Judged, policy: Policy, cohorts: int, camera_id: str
+) -> tuple[str, str, Camera, Shown]:
+    shown = project(judged, policy, cohorts, camera_id=camera_id)
+    return camera_id, shown.cell, judged.camera, shown
+
+
+def _cohorts(store: Store, judged: Sequence[Judged], policy: Policy) -> list[int]:
+    """How many different cohorts report each camera; not asked where it does not matter."""
+    if not policy.cohorts:
+        return [0] * len(judged)
+    of = store.cohorts_of_reports(m.number for j in judged for m in j.camera.members)
+    return [len({of[m.number] for m in j.camera.members if m.number in of}) for j in judged]

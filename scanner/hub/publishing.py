@@ -2,57 +2,101 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final
 
-from scanner.core.wire import Cell, Stats, Topics, encode_json
-from scanner.hub.features import Policy, change, feature, month, publishable
-from scanner.hub.mapping import Delta
-from scanner.hub.store import Store
+import msgspec
+
+from scanner.core.wire import CameraFeature, Cell, Change, Stats, Topics, encode_json
+from scanner.hub.stores.protocol import PublicChange, Store
 from scanner.network.session import Message
 
 Send = Callable[[Sequence[Message]], None]
+LINES: Final = 1000  # of the journal, told at once
+CELLS: Final = 200  # cells read and sent at once: memory stays small whatever the map
+HEAD, TAIL = msgspec.json.encode(Cell(features=[])).split(b"[]")
+
+_features = msgspec.json.Decoder(CameraFeature)
+
+
+def news(change: PublicChange) -> bytes:
+    """A line of the journal as it is sent on the changes topic and to open pages."""
+    feature = _features.decode(change.feature)
+    return encode_json(
+        Change(
+            id=feature.id,
+            change=change.change,
+            geometry=feature.geometry,
+            properties=feature.properties,
+        )
+    )
 
 
 class MapPublisher:
-    """Keeps the topics of the map equal to the database.
+    """Keeps the topics of the map equal to the database, whoever changes it.
 
-    ``send`` returns when the broker has everything, or raises BrokerError; then ``everything`` is
-    due at the next connection.
+    It follows the journal. ``send`` returns when the broker has everything, or raises BrokerError;
+    then ``everything`` is due at the next connection.
     """
 
-    def __init__(self, store: Store, policy: Policy, topics: Topics, send: Send) -> None:
+    def __init__(self, store: Store, topics: Topics, send: Send) -> None:
         self._store = store
-        self._policy = policy
         self._topics = topics
         self._send = send
+        self._revision = 0  # up to which the broker knows the map
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Leave the rest to the next start; from any thread."""
+        self._stopping = True
 
     def everything(self) -> None:
         """Publish all cells, and empty those that have lost their cameras."""
-        filled = {s.cell for s in self._store.cameras() if publishable(s, self._policy)}
-        self._cells(filled | self._store.cells())
+        revision = self._store.revision()
+        self._cells({*self._store.filled_cells(), *self._store.cells()})
+        self._revision = revision
 
-    def changes(self, deltas: Sequence[Delta]) -> None:
-        """Publish what has changed: the cells first, so that a reader who missed it can look."""
-        visible = [(delta, seen) for delta in deltas if (seen := change(delta, self._policy))]
-        self._cells({s.cell for delta, _ in visible for s in (delta.before, delta.after) if s})
-        self._send(
-            [Message(self._topics.changes(cell), encode_json(news)) for _, (cell, news) in visible]
-        )
+    def changes(self) -> bool:
+        """Publish what has changed since; whether anything had.
+
+        The cells first, so that a reader who missed a change can look.
+        """
+        lines = self._store.changes_since(self._revision, LINES)
+        if lines is None:
+            self.everything()
+            return True
+        if not lines:
+            return False
+        self._cells({line.cell for line in lines})
+        self._send([Message(self._topics.changes(line.cell), news(line)) for line in lines])
+        self._revision = lines[-1].revision
+        return True
 
     def stats(self) -> None:
         """Publish the counts."""
-        shown = [s for s in self._store.cameras() if publishable(s, self._policy)]
+        lines = self._store.tally()
+        kinds, months = Counter[str](), Counter[str]()
+        for line in lines:
+            kinds[line.kind] += line.count
+            months[line.first_month] += line.count
         stats = Stats(
-            cameras=len(shown),
-            kinds=dict(Counter(feature(s, self._policy).properties.kind for s in shown)),
-            first_seen=dict(sorted(Counter(month(s.camera.first_day) for s in shown).items())),
+            cameras=kinds.total(),
+            kinds={line.kind: kinds[line.kind] for line in lines},
+            first_seen=dict(sorted(months.items())),
         )
         self._send([Message(self._topics.stats, encode_json(stats), retain=True)])
 
     def _cells(self, cells: Iterable[str]) -> None:
+        # In the order of the names: a reader of a region has neighbours together.
+        ordered = iter(sorted(cells))
+        while not self._stopping and (some := list(islice(ordered, CELLS))):
+            self._some_cells(some)
+
+    def _some_cells(self, cells: Sequence[str]) -> None:
         messages: list[Message] = []
         filled: list[str] = []
         emptied: list[str] = []
-        for cell in sorted(cells):
+        for cell in cells:
             body = self._body(cell)
             (filled if body else emptied).append(cell)
             messages.append(Message(self._topics.map_cell(cell), body, retain=True))
@@ -61,11 +105,12 @@ class MapPublisher:
         with self._store.transaction():
             self._store.put_cells(filled, [])
         self._send(messages)
-        with self._store.transaction():
-            self._store.put_cells([], emptied)
+        if emptied:
+            with self._store.transaction():
+                self._store.put_cells([], emptied)
 
     def _body(self, cell: str) -> bytes:
-        stored = [s for s in self._store.cameras_in(cell) if publishable(s, self._policy)]
-        if not stored:
+        rows = self._store.shown_in(cell)
+        if not rows:
             return b""
-        return encode_json(Cell(features=[feature(s, self._policy) for s in stored]))
+        return HEAD + b"[" + b",".join(row.feature for row in rows) + b"]" + TAIL

@@ -1,4 +1,4 @@
-"""The hub: broker session, worker and web server in one process."""
+"""The hub: intake, page and all that is published, in one process."""
 
 import contextlib
 import socket
@@ -12,22 +12,26 @@ from typing import Final, Self
 
 import msgspec
 import uvicorn
+from starlette.routing import Route
 
 from scanner.config import Mqtt
 from scanner.core.wire import Topics
 from scanner.errors import ConfigError, StoreError
+from scanner.hub import mapping, review_api
 from scanner.hub.api import Api, Health, MapReader, PageSettings
-from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.features import OPEN, Policy
 from scanner.hub.feed import Feed
-from scanner.hub.ingest import Ingest
-from scanner.hub.keys import camera_id, load_naming, load_ring
+from scanner.hub.intake import Intake, IntakeOptions
+from scanner.hub.keys import camera_id, load_naming
 from scanner.hub.publishing import MapPublisher
-from scanner.hub.store import Store
-from scanner.hub.worker import Worker
+from scanner.hub.review import ReviewDesk
+from scanner.hub.reviewers import Door, Reviewers
+from scanner.hub.stores import Store, open_store
+from scanner.hub.worker import Herald
 from scanner.network.session import MqttSession
 
-CLIENT_ID: Final = "cctv-hub"
+CLIENT_ID: Final = "cctv-hub"  # of the intake
+PUBLISHER_ID: Final = "cctv-hub-map"
 DATABASE: Final = "hub.sqlite3"
 START_S: Final = 10.0
 STOP_S: Final = 3
@@ -36,17 +40,20 @@ STOP_S: Final = 3
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a hub is started with."""
 
-    data: Path  # keys, and the database unless it is named
+    data: Path  # keys and reviewers, and the database unless it is named
     mqtt: Mqtt
     password: str = ""
-    database: Path | None = None
+    database: str | Path | None = None  # URL or path
     host: str = "127.0.0.1"
     port: int = 8080  # 0: a free one
     policy: Policy = OPEN
     token_required: bool = False  # put aside what carries no cohort token
-    tiles: str = ""  # URL template of a raster basemap
+    land: Path | None = None  # streets and water, see plausibility.read_ground
+    tiles: str = ""  # basemap: URL template of a raster, or a PMTiles file
     attribution: str = ""  # of that basemap
     truth: Path | None = None  # GeoJSON of the true cameras, for demonstrations
+    behind_proxy: bool = False  # the last proxy says who asks
+    reviewer_header: str = ""  # of a proxy here that logs reviewers in; empty: passphrases only
 
 
 class Hub:
@@ -58,41 +65,60 @@ class Hub:
 
     def __init__(self, options: Options, *, clock: Callable[[], float] = time.time) -> None:
         self._options = options
-        topics = Topics(options.mqtt.root)
-        ring = load_ring(options.data)
-        checker = Checker(issuers(options.data))
-        path = options.database or options.data / DATABASE
-        with contextlib.ExitStack() as opened:
-            self._socket = opened.enter_context(_listen(options.host, options.port))
-            store = opened.enter_context(contextlib.closing(Store(path)))
-            # One connection to write and one to read: the page never waits for a transaction.
-            reading = opened.enter_context(contextlib.closing(Store(path)))
-            self._opened = opened.pop_all()
+        self._clock = clock
         self._feed = Feed()
         self._session = MqttSession(
             options.mqtt,
-            client_id=CLIENT_ID,
-            filters=[topics.inbox],
-            status=topics.status,
+            client_id=PUBLISHER_ID,
+            filters=[],
+            status=Topics(options.mqtt.root).status,
             password=options.password,
         )
-        self._worker = Worker(
-            store=store,
-            ingest=Ingest(
-                store, ring, clock, checker=checker, token_required=options.token_required
-            ),
-            name=partial(camera_id, load_naming(options.data)),
-            publisher=MapPublisher(store, options.policy, topics, self._session.publish),
-            feed=self._feed,
-            policy=options.policy,
-        )
-        self._reader = MapReader(reading, options.policy)
-        self._web = uvicorn.Server(self._web_settings())
+        where = options.database or options.data / DATABASE
+        with contextlib.ExitStack() as opened:
+            self._socket = opened.enter_context(_listen(options.host, options.port))
+            self._intake = Intake(self._intake_options(where), clock=clock, herald=self._herald)
+            opened.callback(self._intake.close)
+            # One connection to write and one to read: the page never waits for a transaction.
+            reading = opened.enter_context(contextlib.closing(open_store(where)))
+            # Before anybody looks: a stricter rule must not show what a laxer one did.
+            mapping.set_policy(self._intake.store, options.policy)
+            self._reader = MapReader(reading)
+            reviewing = opened.enter_context(contextlib.closing(open_store(where)))
+            self._web = uvicorn.Server(self._web_settings(self._review(reviewing)))
+            self._opened = opened.pop_all()
         self._web_thread = threading.Thread(
             target=self._web.run, kwargs={"sockets": [self._socket]}, name="hub-web", daemon=True
         )
 
-    def _web_settings(self) -> uvicorn.Config:
+    def _intake_options(self, where: str | Path) -> IntakeOptions:
+        options = self._options
+        return IntakeOptions(
+            data=options.data,
+            database=where,
+            mqtt=options.mqtt,
+            client_id=CLIENT_ID,
+            password=options.password,
+            token_required=options.token_required,
+            land=options.land,
+        )
+
+    def _herald(self, store: Store) -> Herald:
+        topics = Topics(self._options.mqtt.root)
+        return Herald(store, MapPublisher(store, topics, self._session.publish), self._feed)
+
+    def _review(self, store: Store) -> list[Route]:
+        """The reviewers' side, where there are reviewers."""
+        options = self._options
+        reviewers = Reviewers(options.data)
+        if not reviewers.names() and not options.reviewer_header:
+            return []
+        refresh = partial(mapping.refresh, name=partial(camera_id, load_naming(options.data)))
+        desk = ReviewDesk(store, options.policy, refresh, self._clock)
+        door = Door(reviewers, time.monotonic, proxy_header=options.reviewer_header)
+        return review_api.routes(desk, door, behind_proxy=options.behind_proxy)
+
+    def _web_settings(self, review: list[Route]) -> uvicorn.Config:
         options = self._options
         api = Api(
             self._reader,
@@ -104,12 +130,15 @@ class Hub:
                 truth=options.truth is not None,
             ),
             truth=options.truth,
+            review=review,
+            behind_proxy=options.behind_proxy,
         )
         return uvicorn.Config(
             api.app(),
             lifespan="off",
             ws="none",
             log_config=None,
+            proxy_headers=False,  # the web side itself judges who is told to have asked
             access_log=False,  # who looked at the map is nobody's business
             server_header=False,
             timeout_graceful_shutdown=STOP_S,
@@ -123,8 +152,8 @@ class Hub:
 
     def start(self) -> Self:
         """Start everything; returns when the page can be opened."""
-        self._worker.start()
-        self._session.start(self._worker.receive, self._worker.broker_is_back)
+        self._intake.start()
+        self._session.start(lambda _: None, self._intake.worker.broker_is_back)
         self._web_thread.start()
         deadline = time.monotonic() + START_S
         while not self._web.started:
@@ -136,7 +165,7 @@ class Hub:
 
     def stop(self) -> None:
         """Stop everything; what the broker has delivered and we did not keep, it keeps."""
-        self._worker.stop()
+        self._intake.stop()
         self._session.stop()
         self._feed.close()
         self._web.should_exit = True
@@ -146,10 +175,12 @@ class Hub:
     def health(self) -> Health:
         """How the hub is at this moment."""
         records, quarantined = self._reader.counts()
-        trouble = self._worker.trouble or ("" if self._worker.alive else "stopped")
+        worker = self._intake.worker
+        trouble = worker.trouble or ("" if worker.alive else "stopped")
+        broker = self._intake.inbox.trouble or self._session.trouble
         return Health(
-            ok=self._session.online and not trouble,
-            broker=self._session.trouble or "online",
+            ok=not broker and not trouble,
+            broker=broker or "online",
             store=trouble or "ok",
             records=records,
             quarantined=quarantined,

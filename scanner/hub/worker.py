@@ -1,4 +1,4 @@
-"""The hub's one writer: broker -> database -> cameras -> topics and web pages."""
+"""The hub's intake: broker -> database -> cameras; and what it tells: topics and open pages."""
 
 import contextlib
 import logging
@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from scanner.core.wire import encode_json
 from scanner.errors import BrokerError, StoreError
-from scanner.hub.features import Policy, change
 from scanner.hub.feed import Feed
 from scanner.hub.ingest import Ingest
-from scanner.hub.mapping import Delta, fuse_waiting
-from scanner.hub.publishing import MapPublisher
-from scanner.hub.store import Store
-from scanner.network.session import Incoming
+from scanner.hub.mapping import fuse_waiting
+from scanner.hub.publishing import LINES, MapPublisher, news
+from scanner.hub.stores.protocol import Store
+from scanner.network.inbox import Delivery
 
-BATCH: Final = 500  # messages kept in one transaction
+BATCH: Final = 500  # messages from which on no more are waited for in one transaction
 IDLE_S: Final = 0.25
 STATS_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
@@ -27,11 +25,73 @@ RETRY_PUBLISHING_S: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
+class Herald:
+    """Tells broker and open pages what has changed on the map, whoever changed it.
+
+    Called by one thread; ``broker_is_back`` and ``stop`` by any.
+    """
+
+    def __init__(self, store: Store, publisher: MapPublisher, feed: Feed) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._feed = feed
+        self._fed = store.revision()  # up to which the pages know the map
+        self._behind = threading.Event()  # the broker may not know all of the map
+        self._retry_at = 0.0
+        self._online = False
+        self._stats_at = -STATS_EVERY_S
+        self._stats_due = True
+
+    def broker_is_back(self) -> None:
+        """Publish everything again."""
+        self._retry_at = 0.0
+        self._online = True
+        self._behind.set()
+
+    def stop(self) -> None:
+        """End a long publication soon."""
+        self._publisher.stop()
+
+    def tell(self) -> None:
+        """Pass on what is new. Raises StoreError."""
+        self._feed_pages()
+        if not self._online:
+            return
+        behind, now = self._behind.is_set(), time.monotonic()
+        if behind and now < self._retry_at:
+            return
+        self._behind.clear()
+        try:
+            if behind:
+                self._publisher.everything()
+                self._stats_due = True
+            else:
+                self._stats_due = self._publisher.changes() or self._stats_due
+            if self._stats_due and now - self._stats_at > STATS_EVERY_S:
+                self._publisher.stats()
+                self._stats_due, self._stats_at = False, now
+        except (BrokerError, StoreError) as e:
+            self._retry_at = now + RETRY_PUBLISHING_S
+            self._behind.set()
+            _log.warning("the map was not published: %s", e)
+
+    def _feed_pages(self) -> None:
+        lines = self._store.changes_since(self._fed, LINES)
+        if lines is None:
+            self._fed = self._store.revision()
+            self._feed.start_afresh()
+            return
+        for line in lines:
+            self._feed.push(news(line))
+            self._fed = line.revision
+
+
 class Worker:
-    """Runs in a thread of its own, which alone writes to the database.
+    """Runs in a thread of its own, with a connection to the database of its own.
 
     A message is acknowledged to the broker after it is in the database, never before: whatever
-    kills us in between, the broker delivers it again.
+    kills us in between, the broker delivers it again. Several may work on one database, in one
+    process or many; only one of them has a ``herald``, and some may leave fusing to the others.
     """
 
     def __init__(
@@ -40,23 +100,17 @@ class Worker:
         store: Store,
         ingest: Ingest,
         name: Callable[[str, int], str],
-        publisher: MapPublisher,
-        feed: Feed,
-        policy: Policy,
+        herald: Herald | None = None,
+        fuses: bool = True,
     ) -> None:
         self._store = store
         self._ingest = ingest
         self._name = name
-        self._publisher = publisher
-        self._feed = feed
-        self._policy = policy
-        self._inbox: queue.SimpleQueue[Incoming | None] = queue.SimpleQueue()
-        self._batch: list[Incoming] = []  # taken, not yet in the database
-        self._behind = threading.Event()  # the broker may not know all of the map
-        self._retry_at = 0.0
+        self._herald = herald
+        self._fuses = fuses
+        self._inbox: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._batch: list[Delivery] = []  # taken, not yet in the database
         self._stopping = threading.Event()
-        self._stats_at = -STATS_EVERY_S
-        self._stats_due = True
         self._thread = threading.Thread(target=self._run, name="hub-worker", daemon=True)
         self.trouble = ""  # empty while all is well
 
@@ -68,21 +122,24 @@ class Worker:
         """Finish what is in hand; the rest stays at the broker."""
         self._stopping.set()
         self._inbox.put(None)
-        self._thread.join()
+        if self._herald:
+            self._herald.stop()
+        if self._thread.ident:
+            self._thread.join()
 
     @property
     def alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def receive(self, message: Incoming) -> None:
-        """Take a message from the broker; from any thread, returns at once."""
-        self._inbox.put(message)
+    def receive(self, delivery: Delivery) -> None:
+        """Take messages from the broker; from any thread, returns at once."""
+        self._inbox.put(delivery)
 
     def broker_is_back(self) -> None:
         """Publish everything again; from any thread, returns at once."""
-        self._retry_at = 0.0
-        self._behind.set()
+        if self._herald:
+            self._herald.broker_is_back()
         self._inbox.put(None)
 
     def _run(self) -> None:
@@ -104,48 +161,25 @@ class Worker:
         """One batch from the inbox to the map; after a StoreError the next turn goes on here."""
         self._batch = self._batch or self._collect()
         if self._batch:
-            _log.info("%s", self._ingest.take([message.payload for message in self._batch]))
-            for message in self._batch:
-                message.acknowledge()
+            payloads = [p for delivery in self._batch for p in delivery.payloads]
+            _log.info("%s", self._ingest.take(payloads))
+            for delivery in self._batch:
+                delivery.acknowledge()
             self._batch = []
-        deltas = fuse_waiting(self._store, self._name)
-        for delta in deltas:
-            seen = change(delta, self._policy)
-            if seen:
-                self._feed.push(encode_json(seen[1]))
-        self._stats_due = self._stats_due or bool(deltas)
-        self._publish(deltas)
+        if self._fuses:
+            fuse_waiting(self._store, self._name)
+        if self._herald:
+            self._herald.tell()
 
-    def _collect(self) -> list[Incoming]:
+    def _collect(self) -> list[Delivery]:
         """Messages that have arrived, after a short wait if there are none."""
-        batch: list[Incoming] = []
+        batch: list[Delivery] = []
         with contextlib.suppress(queue.Empty):
-            message = self._inbox.get(timeout=IDLE_S)
+            delivery = self._inbox.get(timeout=IDLE_S)
             while True:
-                if message:
-                    batch.append(message)
-                if len(batch) == BATCH:
+                if delivery:
+                    batch.append(delivery)
+                if sum(len(d.payloads) for d in batch) >= BATCH:
                     break
-                message = self._inbox.get_nowait()
+                delivery = self._inbox.get_nowait()
         return batch
-
-    def _publish(self, deltas: list[Delta]) -> None:
-        """Tell the broker; what fails makes everything due again."""
-        behind, now = self._behind.is_set(), time.monotonic()
-        if not behind and not deltas and not self._stats_due:
-            return
-        if behind and now < self._retry_at:
-            return
-        self._behind.clear()
-        try:
-            if behind:
-                self._publisher.everything()
-            elif deltas:
-                self._publisher.changes(deltas)
-            if self._stats_due and now - self._stats_at > STATS_EVERY_S:
-                self._publisher.stats()
-                self._stats_due, self._stats_at = False, now
-        except (BrokerError, StoreError) as e:
-            self._retry_at = now + RETRY_PUBLISHING_S
-            self._behind.set()
-            _log.warning("the map was not published: %s", e)

@@ -184,6 +184,10 @@ class Link:
             raise BrokerError(f"broker {self._where}: {self._reason or code.name}")
         self._await_answer(number, timeout_s)
 
+    def unsubscribe(self, topic_filter: str) -> None:
+        """Ask for no more of these messages; the broker's answer is not waited for."""
+        self._client.unsubscribe(topic_filter)
+
     def _put(self, message: Message) -> int:
         info = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -108,7 +108,8 @@ class MqttSession:
     settings : where and as whom.
     client_id : fixed, at most 23 characters; one process at a time may use it.
     filters : topics to subscribe to, on every connection.
-    status : the topic for ``online`` and ``offline``.
+    status : the topic for ``online`` and ``offline``; empty for a session that says nothing.
+    left : topics that this client id may have subscribed to earlier, and does not want any more.
 
     """
 
@@ -119,6 +120,7 @@ class MqttSession:
         client_id: str,
         filters: Sequence[str],
         status: str,
+        left: Sequence[str] = (),
         password: str = "",
         timeout_s: float = 10,
     ) -> None:
@@ -126,6 +128,7 @@ class MqttSession:
         self._client_id = client_id
         self._filters = filters
         self._status = status
+        self._left = left
         self._on_message: Callable[[Incoming], None]
         self._on_online: Callable[[], None]
         self._password = password
@@ -195,7 +198,9 @@ class MqttSession:
         try:
             for topic_filter in self._filters:
                 link.subscribe(topic_filter, self._timeout_s)
-            link.send([Message(self._status, b"online", retain=True)], self._timeout_s)
+            for topic_filter in self._left:
+                link.unsubscribe(topic_filter)
+            link.send(self._word(b"online"), self._timeout_s)
         except BrokerError:
             link.close()
             raise
@@ -204,8 +209,11 @@ class MqttSession:
 
     def _take_leave(self, link: Link) -> None:
         with contextlib.suppress(BrokerError):
-            link.send([Message(self._status, b"offline", retain=True)], 1.0)
+            link.send(self._word(b"offline"), 1.0)
         link.close()
+
+    def _word(self, word: bytes) -> list[Message]:
+        return [Message(self._status, word, retain=True)] if self._status else []
 
     def _make(self, version: int) -> Link:
         return Link(
@@ -215,6 +223,6 @@ class MqttSession:
             password=self._password,
             tls=self._tls,
             lasting=True,
-            will=Message(self._status, b"offline", retain=True),
+            will=next(iter(self._word(b"offline")), None),
             on_message=self._on_message,
         )

@@ -15,11 +15,12 @@ from nacl.public import PrivateKey
 from scanner.core import blind, tokens
 from scanner.core.wire import Record, encode_record
 from scanner.errors import StoreError, UsageError
-from scanner.hub import cohorts, export, keys, mapping, review
+from scanner.hub import cohorts, keys, mapping
 from scanner.hub.cohorts import Checker
 from scanner.hub.features import Policy
 from scanner.hub.ingest import NO_TOKEN, SPENT, Ingest
-from scanner.hub.store import Store
+from scanner.hub.review import ReviewDesk, Wanted
+from scanner.hub.stores import Store, open_store
 from scanner.sealing import seal
 from tests.helpers.reports import DAY, entry, record
 
@@ -40,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "db")
+    opened = open_store(tmp_path / "db")
     yield opened
     opened.close()
 
@@ -73,9 +74,10 @@ def take(ingest: Ingest, *values: Record) -> tuple[int, int, int]:
 
 
 def shown(store: Store, policy: Policy) -> int:
+    mapping.set_policy(store, policy)
     while mapping.fuse_waiting(store, NAME):
         pass
-    return len(msgspec.json.decode(export.geojson(store, policy))["features"])
+    return len(store.shown(None))
 
 
 def test_a_token_and_eight_cameras_fit_a_record(data: Path) -> None:
@@ -103,8 +105,10 @@ def test_records_without_a_token_confirm_nothing(store: Store, ingest: Ingest, d
     take(ingest, site(token(data, "harbour")))
     assert shown(store, TWO) == 0  # "none" is not a second cohort either
     assert shown(store, Policy(reports=1)) == 1
+    mapping.set_policy(store, TWO)
     (camera,) = store.cameras()
-    review.confirm(store, camera.id, reviewer="r", clock=lambda: 0.0)
+    desk = ReviewDesk(store, TWO, partial(mapping.refresh, name=NAME), lambda: 0.0)
+    desk.act("r", Wanted(verb="confirm", camera_id=camera.id))
     assert shown(store, TWO) == 1
 
 
@@ -223,22 +227,3 @@ def test_a_cohort_has_a_plain_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="not a cohort's name"):
         cohorts.create(tmp_path, name, MONTH)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_database_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "old"
-    store = Store(path)
-    Ingest(store, KEY, lambda: (DAY + 3) * 86_400.0).take([seal(site(), KEY.public_key)])
-    before = shown(store, Policy(reports=1))
-    store.close()
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE reports DROP COLUMN cohort")
-        db.execute("DROP TABLE spent")
-        db.execute("PRAGMA user_version = 1")
-        db.commit()
-    store = Store(path)
-    assert shown(store, Policy(reports=1)) == before == 1
-    assert store.cameras()[0].cohorts == 0
-    assert store.spend(b"x", MONTH)
-    assert not store.spend(b"x", MONTH)
-    store.close()

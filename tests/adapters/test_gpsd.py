@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from scanner.core.fixes import Fix, Lost
+from scanner.errors import ConfigError
 from scanner.hardware.gpsd import GpsdPositions, ReportReader
 from scanner.hardware.live import boot_ns
+from scanner.hardware.positions import GPSD_SOCKET, open_positions
 from scanner.hub.broker import free_port
 from tests.cli.test_commands import scanner
 from tests.helpers.gpsd import Gpsd, program
@@ -137,6 +139,17 @@ def test_without_gst_the_error_is_gpsds_own(tmp_path: Path) -> None:
         source.close()
 
 
+def test_behind_the_wall_gpsd_is_reached_by_its_socket_only() -> None:
+    for source in ("gpsd://127.0.0.1", "gpsd://[::1]:2947", "gpsd://pi.local:2947"):
+        with pytest.raises(ConfigError, match="no network") as caught:
+            open_positions(source, 4.0, walled=True)
+        assert GPSD_SOCKET in str(caught.value)
+        open_positions(source, 4.0).close()
+    positions = open_positions("gpsd", 4.0, walled=True)
+    assert positions.state.startswith(f"gpsd at {GPSD_SOCKET}")
+    positions.close()
+
+
 def test_gpsfake_replays_a_walk(tmp_path: Path) -> None:
     """A log played five times too fast: GNSS time outruns the boot clock, positions go on."""
     points = [(1_795_000_000.0 + t, LAT + t * 1e-5, LON) for t in range(600)]
@@ -175,4 +188,4 @@ def test_doctor_tells_a_fix_from_silence(tmp_path: Path) -> None:
 
 def position_check(lines: str) -> dict[str, object]:
     rows: list[dict[str, object]] = [json.loads(line) for line in lines.splitlines()]
-    return next(row for row in rows if row["check"] == "position")
+    return next(row for row in rows if row["check"] == "gnss")

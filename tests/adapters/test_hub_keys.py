@@ -9,14 +9,14 @@ from nacl.public import PrivateKey
 from scanner.errors import StoreError, UsageError
 from scanner.hub import keys
 from scanner.hub.ingest import Ingest
-from scanner.hub.store import Store
+from scanner.hub.stores import Store, open_store
 from scanner.sealing import seal, seal_dummy
 from tests.helpers.reports import DAY, entry, record
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "db")
+    opened = open_store(tmp_path / "db")
     yield opened
     opened.close()
 

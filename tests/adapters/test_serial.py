@@ -65,7 +65,7 @@ def test_a_source_that_is_none_is_named_with_its_key(source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        ("gpsd", "gpsd at 127.0.0.1:2947"),
+        ("gpsd", "gpsd at /run/gpsd/json.sock"),
         ("gpsd://[::1]:29470", "gpsd at ::1:29470"),
         ("gpsd:///run/none/json.sock", "gpsd at /run/none/json.sock"),
         ("serial:///dev/none?baud=38400", "receiver at /dev/none"),

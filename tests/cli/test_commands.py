@@ -153,8 +153,8 @@ def test_doctor_checks_everything_and_fails_with_the_first_code(tmp_path: Path) 
     config.write_text('[position]\nsource = "track"\n')
     result = scanner("doctor", "--json", "--data", tmp_path, "--config", config)
     rows = {r["check"]: r for r in map(json.loads, result.stdout.splitlines())}
-    assert rows["detector"]["state"] == "ok", rows["detector"]
-    assert rows["card"]["state"] == "ok"
+    assert rows["model"]["state"] == "ok", rows["model"]
+    assert rows["disk"]["state"] == "ok"
     assert rows["hub key"]["state"] == "fail"
     assert rows["broker"]["state"] == "note"
     assert result.returncode == 78

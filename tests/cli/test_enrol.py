@@ -27,7 +27,7 @@ from scanner.errors import ConfigError
 from scanner.hub import cohorts, keys
 from scanner.hub.cohorts import Checker
 from scanner.hub.ingest import Ingest
-from scanner.hub.store import Store
+from scanner.hub.stores import open_store
 from scanner.outgoing import mqtt_password
 from scanner.sealing import unseal
 from scanner.storage.outbox import Outbox
@@ -120,7 +120,7 @@ def test_the_whole_way_of_a_volunteer(scanner: Command, tmp_path: Path) -> None:
     assert key
     with sealing_of(config, device, key) as seal:
         sealed = [seal(record([entry((300.0 * i, 0))], day=DAY)) for i in range(4)]
-    store = Store(tmp_path / "db")
+    store = open_store(tmp_path / "db")
     checker = Checker(cohorts.issuers(hub))
     taken = Ingest(store, keys.load_ring(hub), lambda: DAY * 86_400.0, checker=checker).take(sealed)
     assert (taken.added, taken.quarantined) == (4, 0)

@@ -1,11 +1,10 @@
--- The hub's database, version 2. Records are the truth; all of the map can be made again from them.
+-- Version 1.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE reports (
     number INTEGER PRIMARY KEY,             -- order of arrival
     record_id TEXT NOT NULL UNIQUE,
     body BLOB NOT NULL,                     -- msgpack of wire.Record
-    fused INTEGER NOT NULL DEFAULT 0,
-    cohort TEXT NOT NULL DEFAULT ''         -- whose token it carried; empty: none
+    fused INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX reports_waiting ON reports (number) WHERE fused = 0;
 CREATE TABLE blocks (                       -- where each record has cameras
@@ -38,10 +37,4 @@ CREATE TABLE reviews (                      -- never changed, only added to
     at_s INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX reviews_camera ON reviews (camera_id, number);
-CREATE TABLE cells (                        -- retained at the broker
-    cell TEXT PRIMARY KEY
-) STRICT, WITHOUT ROWID;
-CREATE TABLE spent (                        -- cohort tokens, by what was signed
-    digest BLOB PRIMARY KEY,
-    month TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+CREATE TABLE cells (cell TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;  -- retained at the broker

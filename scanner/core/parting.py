@@ -1,0 +1,135 @@
+"""One fused camera -> the two that a reviewer sees in it, from the records that show it."""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from scanner.core.fusion import Camera, Member, kind_shares
+from scanner.core.geometry import Origin
+from scanner.core.reviewlog import REST_MAX, Anchor, Part, Split, anchor_of
+from scanner.core.vicinity import Floats, common_m2, relative
+from scanner.core.wire import KIND_CODES, Record
+from scanner.errors import UsageError
+from scanner.records import Covariance, Kind
+
+KIND_GAP: Final = 2.0  # as many sigmas as two records are apart for naming different kinds
+ROUNDS: Final = 20
+
+
+class _Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """What one record says of the camera."""
+
+    member: Member
+    place: Floats  # (2,): metres east and north of the camera
+    covariance: Floats  # (2, 2): square metres, the walk's own error included
+    kind: Kind
+    height_dm: int | None
+    first_day: int
+
+
+def split(
+    camera: Camera, records: Mapping[str, Record], named: Collection[Anchor] | None = None
+) -> Split:
+    """The named members apart from the others; without names the two groups that differ most.
+
+    ``records`` by id, those of all members. The part with the camera's first member is the rest.
+    Raises UsageError if nothing would be left on one side.
+    """
+    sights = [_sight(camera, m, records[m.record_id]) for m in camera.members]
+    apart = set(_two_groups(sights) if named is None else named)
+    out = [s for s in sights if anchor_of(s.member) in apart]
+    stay = [s for s in sights if anchor_of(s.member) not in apart]
+    if not out or not stay:
+        raise UsageError(
+            "a split leaves some records on either side", hint="name those that are apart"
+        )
+    return Split(
+        named=_part(camera, out, len(out)),
+        rest=_part(camera, stay, REST_MAX),
+    )
+
+
+def _sight(camera: Camera, member: Member, record: Record) -> _Sight:
+    entry = record.cameras[member.index]
+    origin = Origin(camera.lat_deg, camera.lon_deg)
+    place = np.array(origin.enu_from_geodetic(entry.lat_e7 / 1e7, entry.lon_e7 / 1e7))
+    return _Sight(
+        member=member,
+        place=place,
+        covariance=relative(entry) + np.eye(2) * common_m2(record),
+        kind=KIND_CODES[entry.kind],
+        height_dm=entry.height_dm,
+        first_day=record.bucket * record.bucket_days,
+    )
+
+
+def _two_groups(sights: Sequence[_Sight]) -> list[Anchor]:
+    """Those that are not with the first: two-means from two that are far apart.
+
+    Distances are in sigmas, a different kind counts as KIND_GAP of them.
+    """
+    if len(sights) < 2:  # noqa: PLR2004
+        return []
+    middle = _middle(sights)
+    one = max(sights, key=lambda s: _gap(s, middle))
+    centres = [one, max(sights, key=lambda s: _gap(s, one))]
+    sides: list[int] = []
+    for _ in range(ROUNDS):
+        before = sides
+        sides = [min((0, 1), key=lambda c: (_gap(s, centres[c]), c)) for s in sights]
+        if sides == before or len(set(sides)) == 1:
+            break
+        centres = [
+            _middle([s for s, side in zip(sights, sides, strict=True) if side == c]) for c in (0, 1)
+        ]
+    stays = sides[0]
+    return [anchor_of(s.member) for s, c in zip(sights, sides, strict=True) if c != stays]
+
+
+def _gap(a: _Sight, b: _Sight) -> float:
+    """How far apart two are, in sigmas."""
+    offset = a.place - b.place
+    chi2 = float(offset @ np.linalg.solve(a.covariance + b.covariance, offset))
+    unlike = a.kind is not b.kind and Kind.UNKNOWN not in (a.kind, b.kind)
+    return math.sqrt(chi2) + (KIND_GAP if unlike else 0)
+
+
+def _middle(sights: Sequence[_Sight]) -> _Sight:
+    place, covariance = _mean(sights)
+    kind = Counter(s.kind for s in sights).most_common(1)[0][0]
+    return msgspec.structs.replace(sights[0], place=place, covariance=covariance, kind=kind)
+
+
+def _mean(sights: Sequence[_Sight]) -> tuple[Floats, Floats]:
+    """Places weighted by their covariances, and the covariance of that mean."""
+    weights = [np.linalg.inv(s.covariance) for s in sights]
+    covariance = np.linalg.inv(sum(weights))
+    place = covariance @ sum(w @ s.place for w, s in zip(weights, sights, strict=True))
+    return place, covariance
+
+
+def _part(camera: Camera, sights: Sequence[_Sight], most: int) -> Part:
+    place, covariance = _mean(sights)
+    origin = Origin(camera.lat_deg, camera.lon_deg)
+    lat_deg, lon_deg = origin.geodetic_from_enu(float(place[0]), float(place[1]))
+    seen = Counter(s.kind for s in sights)
+    kind, share = max(kind_shares(seen).items(), key=lambda item: item[1])
+    named = any(k is not Kind.UNKNOWN for k in seen)
+    heights = sorted(s.height_dm for s in sights if s.height_dm is not None)
+    return Part(
+        anchors=tuple(anchor_of(s.member) for s in sights[:most]),
+        lat_deg=float(lat_deg),
+        lon_deg=float(lon_deg),
+        covariance=Covariance(
+            float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])
+        ),
+        kind=kind if named else Kind.UNKNOWN,
+        kind_share=round(share, 6),
+        height_m=heights[len(heights) // 2] / 10 if heights else None,
+        first_day=min(s.first_day for s in sights),
+        last_day=max(s.first_day for s in sights),
+    )

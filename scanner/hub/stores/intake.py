@@ -1,0 +1,211 @@
+"""What came in: records, tokens that are used up, and what could not be used."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from scanner.core.vicinity import Report
+from scanner.core.wire import Record
+from scanner.hub.stores.database import Tables, Values, marks, portions
+from scanner.hub.stores.protocol import Box, CohortState
+
+QUARANTINE_MAX: Final = 10_000
+QUARANTINE_BYTES: Final = 4096  # kept of each bad payload
+BLOCK_E7: Final = 20_000  # side of the blocks in which records are looked up: 0.002 degrees
+
+HALF_TURN_E7: Final = 1_800_000_000
+
+# What ``reports.fused`` says.
+_WAITING, _FUSED, _HELD = 0, 1, 2
+
+_records = msgspec.msgpack.Decoder(Record)
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Intake(Tables):
+    """The tables ``reports``, ``blocks``, ``spent``, ``quarantine`` and ``cohorts``."""
+
+    def has_report(self, record_id: str) -> bool:
+        """Whether a record is kept."""
+        found = self._db.row("SELECT 1 FROM reports WHERE record_id = ?", (record_id,))
+        return found is not None
+
+    def spend(self, digest: bytes, month: str) -> bool:
+        """Note that a cohort token is used up; False if it was before."""
+        return (
+            self._db.run(
+                "INSERT INTO spent (digest, month) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (digest, month),
+            )
+            == 1
+        )
+
+    def add_report(self, record_id: str, record: Record, cohort: str = "") -> bool:
+        """Keep a record; False if it was there already."""
+        row = self._db.row(
+            "INSERT INTO reports (record_id, body, cohort, fused) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (record_id) DO NOTHING RETURNING number",
+            (record_id, _encoder.encode(record), cohort, self._start(cohort)),
+        )
+        if row is None:
+            return False
+        blocks = {(e.lat_e7 // BLOCK_E7, e.lon_e7 // BLOCK_E7) for e in record.cameras}
+        for block_row, col in blocks:
+            self._db.run("INSERT INTO blocks VALUES (?, ?, ?)", (block_row, col, row[0]))
+        return True
+
+    def _start(self, cohort: str) -> int:
+        """How a new record of a cohort begins."""
+        if not cohort:
+            return _WAITING
+        state = self._db.row("SELECT state FROM cohorts WHERE cohort = ?", (cohort,))
+        return _WAITING if state is None or state[0] == "trusted" else _HELD
+
+    def add_quarantine(self, payload_id: str, reason: str, payload: bytes) -> None:
+        """Keep what could not be used, for a person to look at; the oldest give way."""
+        self._db.run(
+            "INSERT INTO quarantine (payload_id, reason, payload) VALUES (?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (payload_id, reason, payload[:QUARANTINE_BYTES]),
+        )
+        self._db.run(
+            "DELETE FROM quarantine WHERE number <= (SELECT max(number) FROM quarantine) - ?",
+            (QUARANTINE_MAX,),
+        )
+
+    def quarantined(self) -> list[tuple[str, int]]:
+        """Reasons and how many payloads each, most frequent first."""
+        rows = self._db.rows(
+            "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY 2 DESC, 1"
+        )
+        return [(reason, count) for reason, count in rows]
+
+    def waiting(self, limit: int) -> list[Report]:
+        """Records that are not yet part of the map, first come first."""
+        return self._reports("WHERE fused = 0 ORDER BY number LIMIT ?", (limit,))
+
+    def all_reports(self) -> list[Report]:
+        """Every record that may take part in the map, first come first."""
+        return self._reports("WHERE fused < 2 ORDER BY number", ())
+
+    def is_waiting(self, number: int) -> bool:
+        """Whether a record is not yet part of the map."""
+        found = self._db.row("SELECT 1 FROM reports WHERE number = ? AND fused = 0", (number,))
+        return found is not None
+
+    def reports(self, numbers: Iterable[int], *, held: bool = True) -> list[Report]:
+        """These records in order of their numbers, with those that take no part or without."""
+        found: list[Report] = []
+        for some in portions(sorted(set(numbers))):
+            chosen = f"WHERE number IN ({marks(len(some))}) AND fused <= ? ORDER BY number"
+            found += self._reports(chosen, [*some, _HELD if held else _FUSED])
+        return found
+
+    def numbers_of(self, record_ids: Iterable[str]) -> dict[str, int]:
+        """Numbers of those of these records that are kept."""
+        found: dict[str, int] = {}
+        for some in portions(sorted(set(record_ids))):
+            rows = self._db.rows(
+                f"SELECT record_id, number FROM reports WHERE record_id IN ({marks(len(some))})",  # noqa: S608
+                some,
+            )
+            found.update((record_id, number) for record_id, number in rows)
+        return found
+
+    def reports_in(self, box: Box) -> list[Report]:
+        """Records that may take part and have a camera in a box, and some round it."""
+        west, south, east, north = (round(edge * 1e7) for edge in box)
+        if west <= east:
+            return self._taking_part(self._in_blocks((south, north), (west, east)))
+        return self._taking_part(
+            self._in_blocks((south, north), (west, HALF_TURN_E7))
+            | self._in_blocks((south, north), (-HALF_TURN_E7, east))
+        )
+
+    def _in_blocks(self, lat_e7: tuple[int, int], lon_e7: tuple[int, int]) -> set[int]:
+        rows = self._db.rows(
+            "SELECT number FROM blocks WHERE lat_block BETWEEN ? AND ? "
+            "AND lon_block BETWEEN ? AND ?",
+            [edge // BLOCK_E7 for edge in (*lat_e7, *lon_e7)],
+        )
+        return {number for (number,) in rows}
+
+    def _taking_part(self, numbers: Iterable[int]) -> list[Report]:
+        found: list[Report] = []
+        for some in portions(sorted(numbers)):
+            found += self._reports(
+                f"WHERE number IN ({marks(len(some))}) AND fused < 2 ORDER BY number", some
+            )
+        return found
+
+    def _reports(self, where: str, values: Values) -> list[Report]:
+        return [
+            Report(number=number, record_id=record_id, record=_records.decode(body))
+            for number, record_id, body in self._db.rows(
+                f"SELECT number, record_id, body FROM reports {where}",  # noqa: S608 our own words
+                values,
+            )
+        ]
+
+    def mark_fused(self, numbers: Iterable[int]) -> None:
+        """Note that these records are part of the map."""
+        self._db.many(
+            "UPDATE reports SET fused = 1 WHERE number = ? AND fused = 0", [(n,) for n in numbers]
+        )
+
+    def counts(self) -> tuple[int, int]:
+        """Number of records, number of quarantined payloads."""
+        row = self._db.row(
+            "SELECT (SELECT count(*) FROM reports), (SELECT count(*) FROM quarantine)"
+        )
+        return (row[0], row[1]) if row else (0, 0)
+
+    # --- cohorts --------------------------------------------------------------------------------
+
+    def cohorts_of(self, camera_id: str) -> list[str]:
+        """Cohorts that report a camera, sorted; records without a token are of none."""
+        rows = self._db.rows(
+            "SELECT DISTINCT r.cohort FROM members m JOIN reports r ON r.number = m.number "
+            "WHERE m.camera_id = ? AND r.cohort <> '' ORDER BY 1",
+            (camera_id,),
+        )
+        return [cohort for (cohort,) in rows]
+
+    def cohorts_of_reports(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Cohort of each of these records that has one."""
+        found: dict[int, str] = {}
+        for some in portions(sorted(set(numbers))):
+            rows = self._db.rows(
+                "SELECT number, cohort FROM reports WHERE cohort <> '' "  # noqa: S608 only marks
+                f"AND number IN ({marks(len(some))})",
+                some,
+            )
+            found.update((number, cohort) for number, cohort in rows)
+        return found
+
+    def reports_of_cohort(self, cohort: str) -> list[int]:
+        """Numbers of a cohort's records, first come first."""
+        rows = self._db.rows(
+            "SELECT number FROM reports WHERE cohort = ? AND cohort <> '' ORDER BY number",
+            (cohort,),
+        )
+        return [number for (number,) in rows]
+
+    def set_cohort_state(self, cohort: str, state: CohortState) -> None:
+        """From now on a cohort's records, past and future, take part in the map or do not."""
+        self._db.run(
+            "INSERT INTO cohorts (cohort, state) VALUES (?, ?) "
+            "ON CONFLICT (cohort) DO UPDATE SET state = excluded.state",
+            (cohort, state),
+        )
+        if state == "trusted":
+            change = "UPDATE reports SET fused = 0 WHERE cohort = ? AND cohort <> '' AND fused = 2"
+        else:
+            change = "UPDATE reports SET fused = 2 WHERE cohort = ? AND cohort <> ''"
+        self._db.run(change, (cohort,))
+
+    def cohort_states(self) -> dict[str, CohortState]:
+        """Every cohort that somebody decided on; the others are trusted."""
+        rows = self._db.rows("SELECT cohort, state FROM cohorts ORDER BY cohort")
+        return {cohort: state for cohort, state in rows}  # noqa: C416 typed
