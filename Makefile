@@ -8,8 +8,9 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format clean train-setup test-train privacy soak
 
-# What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies.
-TEST_PACKAGES := mosquitto mosquitto-clients gpsd gpsd-clients dbus libfaketime systemd
+# What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies,
+# a database server, a browser, a compiler for an accelerator that fails when told to.
+TEST_PACKAGES := mosquitto mosquitto-clients gpsd gpsd-clients dbus libfaketime systemd postgresql postgresql-postgis chromium curl osmium-tool gcc libc6-dev
 
 # $(call debian,PACKAGES): install those that are missing, all at once.
 define debian
@@ -30,7 +31,14 @@ help:
 	@echo "make test           the tests"
 	@echo "make check          linters, types, layers"
 	@echo "make soak           100,000 records over a bad line, 200 kills"
+	@echo "make fuzz           feeds every parser for two minutes (NAME=nmea MINUTES=30)"
 	@echo "make privacy        attack what a month of volunteers sends; a table, a drawing"
+	@echo "make deb            the Debian package for a Pi (DEB='--python 3.11' for Debian 12)"
+	@echo "make test-deb       installs, upgrades, purges it in a Debian tree; root, minutes"
+	@echo "make test-lens      the lens on the real picamera2 and libcamera, in a Debian tree"
+	@echo "make test-arm64     the device's core under arm64 emulation; root, most of an hour"
+	@echo "make test-units     boots the units in a container; root, minutes"
+	@echo "make test-units-lens  the same with a virtual camera, after make test-lens"
 	@echo "make setup          everything that demo and test need"
 	@echo "make train-setup    what training needs, in .venv-train"
 	@echo "make test-train     the tests of training"
@@ -60,9 +68,49 @@ test: setup
 soak: setup
 	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
+# Not part of the tests: two minutes for each parser, with what the fuzzer finds in build/fuzz.
+.PHONY: fuzz
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(or $(NAME),all) --minutes $(or $(MINUTES),2)
+
 .PHONY: privacy
 privacy: $(READY)
 	$(BIN)/python -m tests.attack.report --svg docs/pictures/privacy.svg $(ARGS)
+
+# The package for people who have a Pi already; Raspberry Pi OS 13 unless told otherwise.
+DEB ?= --python 3.13 --arch arm64
+.PHONY: deb test-deb test-units test-units-lens
+deb: $(READY)
+	$(BIN)/python firmware/package/build.py $(DEB)
+
+# The real picamera2 and libcamera, and the device's core on another processor: Debian trees below
+# build/ (830 MB and 600 MB), made once.
+.PHONY: test-lens test-arm64
+test-lens: $(READY)
+	$(call debian,mmdebstrap uidmap)
+	tests/lens/tree.sh
+
+test-arm64: $(READY)
+	$(call debian,mmdebstrap qemu-user-static arch-test)
+	tests/arm64/tree.sh
+
+# Systems of their own in folders below build/: root and minutes, so not part of the tests.
+BOOT_PACKAGES := mmdebstrap systemd-container arch-test
+BOOT_TEST := $(BIN)/python -m pytest -o addopts=--import-mode=importlib -o timeout=2400
+
+test-deb: $(READY)
+	$(call debian,$(BOOT_PACKAGES))
+	$(BOOT_TEST) tests/boot/test_deb.py $(ARGS)
+
+test-units: $(READY)
+	$(call debian,$(BOOT_PACKAGES))
+	$(BOOT_TEST) tests/boot/test_boot.py $(ARGS)
+
+# The same with libcamera's virtual camera, in the tree that the tests of the lens make.
+test-units-lens: $(READY)
+	$(call debian,$(BOOT_PACKAGES))
+	$(BOOT_TEST) tests/boot/test_lens_boot.py $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -12,16 +12,16 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from scanner.errors import ConfigError
+from scanner.errors import UNREADABLE, ConfigError
 
 QR_BYTES: Final = 2_300  # of 2,331 that the largest QR code holds at error correction level M
 FILE: Final = "enrolment.json"  # as installed, beside scanner.toml
 CA_FILE: Final = "enrolment-ca.pem"
-EPOCH: Final = r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])$"
+EPOCH: Final = r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])\Z"  # \Z: a line end must not slip by
 MONTHS_A_QUARTER: Final = 3
 
 Epoch = Annotated[str, Meta(pattern=EPOCH)]  # a quarter, 2026-Q4, or a month, 2026-11
-Month = Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Month = Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])\Z")]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Modulus = Annotated[bytes, Meta(min_length=256, max_length=256)]
 Profile = Literal["open", "careful", "hostile"]
@@ -30,9 +30,9 @@ Profile = Literal["open", "careful", "hostile"]
 class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where records go; the password is one for all volunteers and only allows to write."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\s/@]+$")]
+    host: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\s/@]+\Z")]
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
-    root: Annotated[str, Meta(pattern=r"^[^#+/][^#+]*[^#+/]$", max_length=64)] = "cctv/v1"
+    root: Annotated[str, Meta(pattern=r"^[^#+/][^#+]*[^#+/]\Z", max_length=64)] = "cctv/v1"
     username: Annotated[str, Meta(max_length=64)] = ""
     password: Annotated[str, Meta(max_length=128)] = ""
     tls: bool = False
@@ -43,8 +43,8 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What the first line says."""
 
     v: Literal[1]
-    made: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="day it was made")]
-    campaign: Annotated[str, Meta(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    made: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z", description="day it was made")]
+    campaign: Annotated[str, Meta(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
     profile: Profile = "careful"
     broker: Broker
     hub_keys: Annotated[dict[Epoch, Key], Meta(min_length=1, max_length=8)]
@@ -77,7 +77,7 @@ def decode(body: bytes) -> Enrolment:
     try:
         found = _decoder.decode(body)
         dt.date.fromisoformat(found.made)
-    except msgspec.MsgspecError as e:
+    except UNREADABLE as e:
         what = str(e).replace("Object contains unknown field", "unknown key")
         raise ConfigError(f"not an enrolment: {what}") from e
     except ValueError as e:

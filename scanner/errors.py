@@ -18,7 +18,13 @@ values.
 Exit codes follow sysexits.h; 1 is left to bugs.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+import msgspec
+
+# What msgspec raises of bytes it cannot read: text that is not UTF-8, and nesting deeper than the
+# stack, come as errors of Python and not of its own.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class ScannerError(Exception):

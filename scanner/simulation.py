@@ -149,6 +149,14 @@ def visit(
     rng: np.random.Generator, cameras: Sequence[TownCamera], errors: Errors
 ) -> Iterator[tuple[Sighting, ...]]:
     """Sites that one walk past these cameras reports."""
+    for site, _ in visit_known(rng, cameras, errors):
+        yield site
+
+
+def visit_known(
+    rng: np.random.Generator, cameras: Sequence[TownCamera], errors: Errors
+) -> Iterator[tuple[tuple[Sighting, ...], tuple[int | None, ...]]]:
+    """The same, with the index of the camera that each sighting shows; None for a false alarm."""
     origin = Origin(cameras[0].lat_deg, cameras[0].lon_deg)
     places = np.array([origin.enu_from_geodetic(c.lat_deg, c.lon_deg) for c in cameras])
     along = rng.uniform(0, math.pi)
@@ -157,16 +165,20 @@ def visit(
     way = places.mean(axis=0) + across * rng.choice([-1, 1]) * rng.uniform(*OFFSET_M)
     bias = rng.normal(0, errors.gnss_m, 2)
     sightings: list[Sighting] = []
-    for camera, place in zip(cameras, places, strict=True):
+    shown: list[int | None] = []
+    for index, (camera, place) in enumerate(zip(cameras, places, strict=True)):
         if rng.random() < errors.detected:
             kind = camera.kind if rng.random() < KIND_RIGHT else KINDS[rng.integers(len(KINDS))]
             distance_m = abs(float((place - way) @ across))
             found = sighting(rng, origin, place + bias, (axis, across), distance_m, errors)
             sightings.append(replace(found, kind=kind, height_m=camera.height_m))
+            shown.append(index)
     for _ in range(rng.poisson(errors.false_per_site)):
         place = places.mean(axis=0) + rng.uniform(-20, 20, 2)
         sightings.append(sighting(rng, origin, place + bias, (axis, across), 6.0, errors))
-    yield from group([replace(s, frames=(i,) * s.views) for i, s in enumerate(sightings)])
+        shown.append(None)
+    for site in group([replace(s, frames=(i,) * s.views) for i, s in enumerate(sightings)]):
+        yield site, tuple(shown[s.first_frame] for s in site)
 
 
 def sighting(  # noqa: PLR0917 - one place, one frame

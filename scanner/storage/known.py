@@ -20,7 +20,7 @@ import msgspec
 
 from scanner.core.places import SECRET_BYTES, SEEN_BITS, Home, Seen, home_block, set_bit
 from scanner.core.privacy import DAY_S, Policy
-from scanner.errors import StoreError, UsageError
+from scanner.errors import UNREADABLE, StoreError, UsageError
 from scanner.records import Sighting
 
 FILE_NAME: Final = "known.bin"
@@ -166,7 +166,7 @@ def _newest(content: bytes) -> _State:
             continue
         size = int.from_bytes(half[SUM_BYTES : SUM_BYTES + 4], "big")
         body = half[SUM_BYTES + 4 : SUM_BYTES + 4 + size]
-        with suppress(msgspec.MsgspecError):  # of another version: begun anew
+        with suppress(*UNREADABLE):  # of another version: begun anew
             state = msgspec.msgpack.decode(body, type=_State)
             best = max(best, state, key=lambda s: s.turn)
     return best
@@ -193,7 +193,7 @@ def read_home(folder: Path) -> Home | None:
         return msgspec.msgpack.decode(path.read_bytes(), type=Home)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, msgspec.MsgspecError) as e:
+    except (OSError, *UNREADABLE) as e:
         raise StoreError(
             f"{path}: cannot be read: {e}", hint="`scanner home clear`, then `scanner home set`"
         ) from e

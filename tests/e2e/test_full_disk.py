@@ -27,7 +27,7 @@ def test_a_full_card_at_every_write(tmp_path: Path) -> None:
     assert told["sound"]
     assert told["readable"] >= 1
     states = [line.split()[1].rstrip(":") for line in told["said"]]
-    first = states.index("trouble")
+    first = states.index("disk-full")
     assert "full" in told["said"][first]
     assert "scanning" in states[first:], told["said"]  # it looked on
     assert "could not be kept" in told["ended"]

@@ -11,19 +11,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from scanner.core import privacy
 from scanner.core.geometry import distance_m
-from scanner.core.wire import CameraFeature, Cell, geohash
+from scanner.core.wire import CameraFeature, geohash
 from scanner.errors import StoreError
 from scanner.hub import broker as brokers
-from scanner.hub import export
-from scanner.hub.features import OPEN
+from scanner.hub.exports import source
 from scanner.hub.keys import load_or_create
 from scanner.hub.service import DATABASE, Hub, Options
-from scanner.hub.store import Store
+from scanner.hub.stores import open_store
 from scanner.looking import Watcher
 from scanner.network.session import MqttPublisher
 from scanner.pipeline import Finder, Sealer, watch
@@ -108,8 +106,8 @@ def test_the_map_shows_what_stands_in_the_street(tmp_path: Path, kind: brokers.K
 
 
 def on_the_map(tmp_path: Path) -> list[CameraFeature]:
-    with closing(Store(tmp_path / "hub" / DATABASE)) as store:
-        return msgspec.json.decode(export.geojson(store, OPEN), type=Cell).features
+    with closing(open_store(tmp_path / "hub" / DATABASE)) as store:
+        return list(source.cameras(store))
 
 
 def every_form(value: float) -> set[bytes]:
