@@ -21,7 +21,8 @@ from models.flatbuffer import UnreadableError, load
 from models.truth import Truth
 from scanner.core.tiles import Tile, grid
 from scanner.errors import ModelError
-from scanner.hardware.tflite import TfliteDetector, _check_outputs, _open
+from scanner.hardware.engines import check_outputs, open_interpreter
+from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import detect_everywhere, look_at
 from scanner.records import Detection
 
@@ -29,32 +30,29 @@ EVERY_SCALE, NATIVE_TILES, ONE_LOOK = "every_scale", "native_tiles", "one_look"
 WAYS = (EVERY_SCALE, NATIVE_TILES, ONE_LOOK)
 
 
-class FloatInterpreter:
-    """Takes int8 = pixel - 128 for a network that wants float32 = pixel / 255."""
+class FloatProcessor:
+    """The network before quantisation: float32 = pixel / 255 instead of int8 = pixel - 128."""
 
-    def __init__(self, interpreter: Any) -> None:
-        self._interpreter = interpreter
-        self.invoke = interpreter.invoke
-        self.get_tensor = interpreter.get_tensor
+    def __init__(self, model: Path, runtime: str = "") -> None:
+        self._interpreter = open_interpreter(model, 1, runtime)
+        (entry,) = self._interpreter.get_input_details()
+        self._input, self.tile_size = int(entry["index"]), int(entry["shape"][1])
+        outputs = [
+            row | {"quantization": (1.0, 0)} for row in self._interpreter.get_output_details()
+        ]
+        self.levels = check_outputs(model, outputs, self.tile_size)
+        self.pixels = np.empty((self.tile_size, self.tile_size, 3), np.uint8)
 
-    def set_tensor(self, index: int, pixels: NDArray[np.int8]) -> None:
-        """Give it a tile (1, S, S, 3)."""
-        self._interpreter.set_tensor(index, (pixels.astype(np.float32) + 128) / 255)
+    def invoke(self) -> None:
+        """Infer."""
+        pixels = self.pixels.view(np.int8).astype(np.float32)
+        self._interpreter.set_tensor(self._input, (pixels + 128)[None] / 255)
+        self._interpreter.invoke()
 
-
-class FloatDetector(TfliteDetector):
-    """The same network before quantisation."""
-
-    def __init__(self, model: Path, *, threshold: float, runtime: str = "") -> None:
-        self._threshold = threshold
-        self._invoke_s = 0.0
-        interpreter = _open(model, 1, runtime)
-        (entry,) = interpreter.get_input_details()
-        self._input, self._tile_size = int(entry["index"]), int(entry["shape"][1])
-        outputs = [row | {"quantization": (1.0, 0)} for row in interpreter.get_output_details()]
-        self._levels = _check_outputs(model, outputs, self._tile_size)
-        self._interpreter = FloatInterpreter(interpreter)
-        self._pixels = np.empty((1, self._tile_size, self._tile_size, 3), np.uint8)
+    def output(self, index: int) -> NDArray[Any]:
+        """The tensor of that number, without its first axis."""
+        tensor: NDArray[Any] = self._interpreter.get_tensor(index)[0]
+        return tensor
 
 
 def open_detector(model: Path, threshold: float, runtime: str = "") -> TfliteDetector:
@@ -64,7 +62,8 @@ def open_detector(model: Path, threshold: float, runtime: str = "") -> TfliteDet
     except UnreadableError as error:
         raise ModelError(str(error)) from error
     if graph.tensors[graph.inputs[0]].type == "float32":
-        return FloatDetector(model, threshold=threshold, runtime=runtime)
+        processor = FloatProcessor(model, runtime)
+        return TfliteDetector(model, threshold=threshold, processor=processor)
     return TfliteDetector(model, threshold=threshold, runtime=runtime)
 
 

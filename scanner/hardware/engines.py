@@ -55,10 +55,10 @@ class Processor:
     """The network on the processor; raises ModelError for a file that is none of ours."""
 
     def __init__(self, model: Path, threads: int, runtime: str = "") -> None:
-        self._interpreter = _open(model, threads, runtime)
+        self._interpreter = open_interpreter(model, threads, runtime)
         inputs = self._interpreter.get_input_details()
         self._input, self.tile_size = _check_input(model, inputs)
-        self.levels = _check_outputs(model, self._interpreter.get_output_details(), self.tile_size)
+        self.levels = check_outputs(model, self._interpreter.get_output_details(), self.tile_size)
         self.pixels = np.empty((self.tile_size, self.tile_size, 3), np.uint8)
 
     def invoke(self) -> None:
@@ -79,7 +79,7 @@ class Accelerated:
         self._tpu = tpu
         inputs, outputs = ([_decoded(t) for t in group] for group in (tpu.inputs, tpu.outputs))
         _, self.tile_size = _check_input(model, inputs)
-        self.levels = _check_outputs(model, outputs, self.tile_size)
+        self.levels = check_outputs(model, outputs, self.tile_size)
         tensors = {t["index"]: _view(tpu.memory, t) for t in outputs}
         self._outputs: Mapping[int, NDArray[np.int8]] = tensors
         self.pixels = _view(tpu.memory, inputs[0]).view(np.uint8)
@@ -106,19 +106,23 @@ def _view(memory: Any, tensor: Mapping[str, Any]) -> NDArray[np.int8]:
     return shaped
 
 
-def _runtime(wanted: str) -> Any:
+def find_runtime(wanted: str) -> Any:
+    """The module of a runtime, the first that is installed if none is named; raises ModelError."""
     try:
         return load_runtime(wanted)
     except ImportError as e:
         raise ModelError(str(e), hint="pip install ai-edge-litert, or tflite-runtime") from e
 
 
-def _open(model: Path, threads: int, runtime: str = "") -> Any:
+def open_interpreter(model: Path, threads: int, runtime: str = "") -> Any:
+    """A runtime's interpreter of a file, tensors allocated; raises ModelError."""
     if not model.is_file():
         raise ModelError(f"{model}: no such file", hint="see detector.model in scanner.toml")
     try:
         with _quiet():
-            interpreter = _runtime(runtime).Interpreter(model_path=str(model), num_threads=threads)
+            interpreter = find_runtime(runtime).Interpreter(
+                model_path=str(model), num_threads=threads
+            )
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError) as e:
         first_line = str(e).partition("\n")[0]
@@ -151,7 +155,7 @@ def _check_input(model: Path, inputs: list[dict[str, Any]]) -> tuple[int, int]:
     return int(inputs[0]["index"]), shape[1]
 
 
-def _check_outputs(model: Path, outputs: list[dict[str, Any]], tile_size: int) -> list[Level]:
+def check_outputs(model: Path, outputs: list[dict[str, Any]], tile_size: int) -> list[Level]:
     """Pair the outputs by grid size; raises ModelError if they are not the detector's."""
     by_cells: dict[int, dict[int, dict[str, Any]]] = {}
     for output in outputs:

@@ -32,8 +32,8 @@ class TfliteDetector:
     there, that is used; ``on_edgetpu`` says so. When it is lost, the tile at hand and all others go
     to the processor until it is found again. ``tpu`` was made by the caller, who closes it: behind
     a wall none can be started, and without it the processor does the work. ``runtime`` is one of
-    RUNTIMES, or empty for the first that is installed. Raises ModelError when the file is missing,
-    damaged or of another form.
+    RUNTIMES, or empty for the first that is installed; ``processor`` runs files of other forms.
+    Raises ModelError when the file is missing, damaged or of another form.
     """
 
     def __init__(
@@ -44,11 +44,12 @@ class TfliteDetector:
         threshold: float = 0.7,
         runtime: str = "",
         tpu: EdgeTpu | None = None,
+        processor: Engine | None = None,
     ) -> None:
         self._threshold = threshold
         self._invoke_s = 0.0
         self._model = model
-        self._processor = Processor(model, threads, runtime)
+        self._processor = processor or Processor(model, threads, runtime)
         self._tile_size = self._processor.tile_size
         self._accelerated: Accelerated | None = None
         self._starts = 0

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from models.plan import BOX_CHANNELS, SCORE_CHANNELS, STRIDES_PX, TILE_PX
-from scanner.hardware.tflite import TfliteDetector, _runtime
+from scanner.hardware.engines import find_runtime
+from scanner.hardware.tflite import TfliteDetector
 
 DETECTOR = Path(__file__).parents[2] / "models" / "detector.tflite"
-interpreter = _runtime()
+interpreter = find_runtime("")
 
 
 def test_everything_in_it_is_whole_numbers() -> None:

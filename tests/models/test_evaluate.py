@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from models.evaluate import main as evaluate
-from models.looks import FloatDetector, open_detector
+from models.looks import open_detector
 from models.truth import read_truth
 from scanner.errors import ModelError
 from scanner.hardware.tflite import RUNTIMES, TfliteDetector
@@ -200,12 +200,13 @@ def test_what_is_drawn(
 
 def test_a_float_file_and_an_int8_file_are_told_apart(network: Path) -> None:
     detector = open_detector(network, 0.5)
-    assert isinstance(detector, FloatDetector)
     found = detector.infer(np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8))
     assert len(found) == 4
     assert found[0].score == pytest.approx(0.9)
     assert (found[0].box.x0, found[0].box.y1) == pytest.approx((0.8, 7.2))
-    assert not isinstance(open_detector(DETECTOR, 0.5), FloatDetector)
+    assert open_detector(DETECTOR, 0.5).tile_size == 320
+    with pytest.raises(ModelError, match="float32"):
+        TfliteDetector(network)
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
