@@ -18,6 +18,7 @@ from scanner.errors import ScannerError, UsageError
 COMMANDS: Final = (
     *("run", "watch", "relay", "detect", "replay", "outbox", "home", "wipe", "enrol", "tokens"),
     *("calibrate", "config", "doctor", "selftest", "bench", "page", "hub", "demo"),
+    *("firstboot", "update"),
 )
 EXTRAS: Final = {
     "starlette": "hub",
@@ -26,6 +27,7 @@ EXTRAS: Final = {
     "cryptography": "hub",
     "av": "replay",
     "PIL": "replay",
+    "tuf": "update",
 }
 EXIT_BUG: Final = 1
 EXIT_INTERRUPTED: Final = 130

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Check, ask, install; a wrong enrolment changes nothing."""
     name = "enrolment" if "\n" in args.source else args.source
     try:
-        found, signed = signing.check(_text(args.source))
+        found, signed = signing.check(text_of(args.source))
         _check_ca(found)
     except ConfigError as e:
         raise ConfigError(f"{name}: {e.message}", hint=e.hint) from e
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _text(source: str) -> str:
+def text_of(source: str) -> str:
     """The enrolment's two lines, wherever they are; raises UsageError."""
     if source == "-":
         return sys.stdin.read(MOST_BYTES)

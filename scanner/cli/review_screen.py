@@ -34,9 +34,9 @@ END: Final = ("q", "\x04", "")
 def run(desk: ReviewDesk, reviewer: str) -> int:
     """Until the reviewer quits or the terminal goes away."""
     screen = _Screen(desk, reviewer)
-    print(KEYS)
-    screen.load()
     with _keys():
+        print(KEYS)
+        screen.load()
         while (key := _key()) not in END:
             try:
                 screen.press(key)
@@ -154,7 +154,7 @@ def _keys() -> Iterator[None]:
     handle = sys.stdin.fileno()
     before = termios.tcgetattr(handle)
     try:
-        tty.setcbreak(handle)
+        tty.setcbreak(handle, termios.TCSADRAIN)  # what was typed before stays typed
         yield
     finally:
         termios.tcsetattr(handle, termios.TCSADRAIN, before)

@@ -32,7 +32,10 @@ LORES_FORMAT: Final = "YUV420"  # all that the image processor of Pi 4 and Zero 
 EARLY: Final = 0.8  # of a frame's time: what comes sooner was not asked for
 SEEING: Final = "seeing"
 CLOCK_STEP_NS: Final = 1_000_000  # less is the time between reading one clock and the other
-HINT: Final = "sudo apt install python3-picamera2, and a venv with --system-site-packages"
+HINT: Final = (
+    "sudo apt install python3-picamera2, and a venv with --system-site-packages; "
+    "or --source VIDEO for a recorded walk"
+)
 # What picamera2 and libcamera raise when a camera is missing, taken, stuck or pulled out.
 LOST: Final = (OSError, RuntimeError, LookupError, concurrent.futures.CancelledError)
 

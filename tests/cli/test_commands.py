@@ -30,7 +30,12 @@ def scanner(*arguments: object, **environment: str) -> subprocess.CompletedProce
 def error_of(result: subprocess.CompletedProcess[str], code: int) -> str:
     """The one line of an error; fails if there is a traceback or more than one."""
     assert result.returncode == code, result.stderr
-    lines = [line for line in result.stderr.splitlines() if "note:" not in line]
+    panel = ("! ", "~ ", "? ")  # what a walk's lamps would show
+    lines = [
+        line
+        for line in result.stderr.splitlines()
+        if "note:" not in line and not line.startswith(panel)
+    ]
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("scanner: error: ")
     return lines[0].removeprefix("scanner: error: ")

@@ -125,7 +125,7 @@ def test_the_whole_way_of_a_volunteer(scanner: Command, tmp_path: Path) -> None:
     taken = Ingest(store, keys.load_ring(hub), lambda: DAY * 86_400.0, checker=checker).take(sealed)
     assert (taken.added, taken.quarantined) == (4, 0)
     store.mark_fused([])
-    rows = store._db.execute("SELECT cohort FROM reports ORDER BY 1").fetchall()
+    rows = store._db.rows("SELECT cohort FROM reports ORDER BY 1")
     assert [c for (c,) in rows] == ["", "harbour", "harbour", "harbour"]  # the tokens ran out
     store.close()
 

@@ -124,7 +124,7 @@ def soak(
         stop.set()
         relaying.join()
         proxy.close()
-        known = {row[0] for row in hub.store._db.execute("SELECT record_id FROM reports")}
+        known = {row[0] for row in hub.store._db.rows("SELECT record_id FROM reports")}
         return Soaked(
             records=len(ids),
             delivered=hub.delivered,
@@ -196,7 +196,7 @@ def kill_at_random(folder: Path, kills: int, *, seed: int = 1) -> Killed:
             waiting = {r.record_id for r in store.waiting()}
         until(lambda: hub.added + len(waiting) >= len(announced), timeout_s=60)
         time.sleep(0.5)
-        known = {row[0] for row in hub.store._db.execute("SELECT record_id FROM reports")}
+        known = {row[0] for row in hub.store._db.rows("SELECT record_id FROM reports")}
     lost = len(announced - known - waiting)
     return Killed(kills, len(announced), lost, corrupt, time.monotonic() - begun)
 

@@ -1,0 +1,190 @@
+"""``scanner firstboot``: takes settings and an enrolment from the boot partition, at every start.
+
+Whoever writes the card puts them there, from any computer: ``scanner.toml``, and ``enrolment`` with
+one of the endings .json, .txt, .png, .jpg. What is right moves to /etc/scanner and is removed from
+the boot partition. What is wrong stays, changes nothing, and is explained in
+``scanner-problem.txt`` beside it; the board's lamp and the panel show the code for trouble.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from scanner import config as settings
+from scanner import enrolment, signing
+from scanner.cli import add_config_option
+from scanner.cli.enrol import run as enrol
+from scanner.cli.enrol import text_of
+from scanner.core.blink import State
+from scanner.errors import DeviceError, ScannerError, StoreError, UsageError
+from scanner.hardware.boardlamp import LEDS, BoardLamp
+from scanner.hardware.panel import GpioPanel, lgpio_factory
+
+SETTINGS: Final = "scanner.toml"
+ENROLMENTS: Final = tuple(f"enrolment{end}" for end in (".json", ".txt", ".png", ".jpg", ".jpeg"))
+FINGERPRINT: Final = "fingerprint.txt"
+PROBLEM: Final = "scanner-problem.txt"
+TAKEN: Final = "scanner-taken.txt"
+LARGEST: Final = 20_000_000  # bytes; a photograph of a QR code
+BLINK_S: Final = 30.0
+HEAD: Final = (
+    "The scanner could not use what lies here. Put it right and start the device again.\n\n"
+)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("firstboot", help="take settings from the boot partition")
+    parser.add_argument("--boot", type=Path, required=True, metavar="DIR", help="where it is")
+    parser.add_argument("--leds", type=Path, default=LEDS, metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--blink-s", type=float, default=BLINK_S, metavar="S", help="how long a problem is shown"
+    )
+    add_config_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 also where something was wrong: the device goes on with the settings that it has."""
+    target: Path = args.config or settings.find()
+    steps: list[tuple[str, Callable[[], None]]] = []
+    found = {path.name.lower(): path for path in sorted(args.boot.iterdir()) if path.is_file()}
+    if SETTINGS in found:
+        steps.append((SETTINGS, lambda: _settings(found[SETTINGS], target)))
+    given = [found[name] for name in ENROLMENTS if name in found]
+    if given:
+        said = found.get(FINGERPRINT)
+        steps.append((given[0].name, lambda: _enrolment(given[0], said, target)))
+    problems = [f"{p.name}: there is another enrolment, {given[0].name}" for p in given[1:]]
+    taken = []
+    for name, step in steps:
+        try:
+            step()
+        except ScannerError as e:
+            reason = str(e).replace(f"{args.boot}/", "")
+            problems.append(reason if reason.startswith(name) else f"{name}: {reason}")
+        else:
+            taken.append(name)
+    _tell(args.boot, taken, problems)
+    for line in problems:
+        print(f"scanner: not taken: {line}")
+    for name in taken:
+        print(f"scanner: taken: {name}")
+    if problems:
+        _blink(args, target)
+    return 0
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path.name}: larger than {LARGEST // 1_000_000} MB")
+        return path.read_bytes()
+    except OSError as e:
+        raise UsageError(f"{path.name}: cannot be read: {e.strerror}") from e
+
+
+def _settings(path: Path, target: Path) -> None:
+    """Check and install; the broken and the unknown never get to where it counts."""
+    try:
+        text = _content(path).decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path.name}: not text in UTF-8", hint="save it as UTF-8") from e
+    settings.parse(text, path.name)
+    _install(target, text)
+    _remove(path)
+
+
+def _enrolment(path: Path, said: Path | None, target: Path) -> None:
+    """The first is taken as it is: who writes the card vouches for it.
+
+    Another campaign's later needs its fingerprint beside it.
+    """
+    _content(path)
+    text = text_of(str(path))
+    _, signed = signing.check(text)
+    fingerprint = signing.fingerprint(signed.key)
+    if said:
+        fingerprint = _content(said).decode(errors="replace").strip()
+    elif _campaign(target.with_name(enrolment.FILE)) not in (None, signed.key):
+        raise UsageError(
+            f"{path.name}: of another campaign than the one that is installed",
+            hint=f"put its fingerprint, as it was told to you, into {FINGERPRINT}",
+        )
+    enrol(argparse.Namespace(source=text, fingerprint=fingerprint, config=target))
+    _remove(path)
+    if said:
+        _remove(said)
+
+
+def _campaign(path: Path) -> bytes | None:
+    try:
+        return enrolment.split(path.read_text(encoding="utf-8")).key
+    except (OSError, UnicodeDecodeError, ScannerError):
+        return None
+
+
+def _install(target: Path, text: str) -> None:
+    new = target.with_name(f"{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.chmod(0o644)
+        new.replace(target)
+        _settle(target.parent)
+    except OSError as e:
+        raise StoreError(f"{target}: cannot be written: {e.strerror}") from e
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+        _settle(path.parent)
+    except OSError as e:
+        raise StoreError(f"{path.name}: cannot be removed: {e.strerror}") from e
+
+
+def _settle(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _tell(boot: Path, taken: list[str], problems: list[str]) -> None:
+    """For whoever looks at the card; with the line ends that every computer shows."""
+    texts = {
+        PROBLEM: HEAD + "".join(f"- {line}\n" for line in problems) if problems else "",
+        TAKEN: "".join(f"{name} was taken and removed.\n" for name in taken),
+    }
+    for name, text in texts.items():
+        path = boot / name
+        try:
+            if text:
+                path.write_text(text, encoding="utf-8", newline="\r\n")
+            elif name == PROBLEM or problems:
+                path.unlink(missing_ok=True)
+        except OSError as e:
+            print(f"scanner: {name} cannot be written: {e.strerror}")
+
+
+def _blink(args: argparse.Namespace, target: Path) -> None:
+    """Trouble on the panel, where the settings that hold name one, and on the board."""
+    lamp = BoardLamp(args.leds)
+    try:
+        panel = settings.load(target if target.exists() else None).panel
+        if panel.used:
+            with closing(GpioPanel(panel, pins=lgpio_factory(Path.cwd()))) as shown:
+                shown.show(State.TROUBLE)
+                lamp.show(State.TROUBLE, args.blink_s)
+            return
+    except (ScannerError, DeviceError) as e:
+        print(f"scanner: no panel: {e}")
+    lamp.show(State.TROUBLE, args.blink_s)

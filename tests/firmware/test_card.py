@@ -1,0 +1,58 @@
+"""The card's parts: the same bytes again, in the places that the device looks for them."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from firmware import disk, wiring
+from firmware.layering import FOLDER
+from scanner.config_front import PanelSettings
+
+
+def test_scripts_of_the_device_are_shell_and_can_be_started() -> None:
+    scripts = [FOLDER / "install.sh", FOLDER / "init", *(FOLDER / "tree/usr/lib/scanner").iterdir()]
+    assert len(scripts) == 4
+    for path in scripts:
+        assert subprocess.run(["sh", "-n", path], check=False).returncode == 0, path
+    for path in (FOLDER / "tree/usr/lib/scanner").iterdir():
+        assert path.stat().st_mode & 0o111
+
+
+def test_units_are_understood_by_systemd(tmp_path: Path) -> None:
+    for path in (FOLDER / "tree/usr/lib/systemd/system").glob("*.service"):
+        # The programs are those of the device: any that is here stands for them.
+        lines = [
+            line if not line.startswith("ExecStart=") else "ExecStart=/bin/true"
+            for line in path.read_text().splitlines()
+        ]
+        (tmp_path / path.name).write_text("\n".join(lines) + "\n")
+    units = sorted(tmp_path.glob("*.service"))
+    assert len(units) == 3
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--recursive-errors=no", *units],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.stderr == ""
+    assert told.returncode == 0
+
+
+@pytest.mark.parametrize("slot", ["a", "b"])
+def test_the_kernel_is_told_slot_and_card_as_the_first_program_reads_them(slot: str) -> None:
+    words = dict(w.split("=") for w in disk.command_line(slot).split() if "=" in w)
+    assert words["scanner.slot"] == slot
+    # The four bytes as they lie in the MBR.
+    assert words["scanner.disk"] == "002ea25c"
+
+
+def test_every_key_of_the_wiring_is_one_of_scanner_toml() -> None:
+    settings = PanelSettings(**wiring.PANEL)
+    drawn = {int(w.name.removeprefix("GPIO ")) for w in wiring.WIRES if w.part.count("lamp") == 1
+             and w.name.startswith("GPIO")}  # fmt: skip
+    assert drawn == {settings.red, settings.yellow, settings.green}
+
+
+def test_no_pin_is_used_twice_and_the_picture_is_the_scripts() -> None:
+    pins = [wire.pin for wire in wiring.WIRES]
+    assert len(pins) == len(set(pins))
+    assert wiring.TARGET.read_text() == wiring.drawing()
