@@ -39,6 +39,9 @@ help:
 	@echo "make test-arm64     the device's core under arm64 emulation; root, most of an hour"
 	@echo "make test-units     boots the units in a container; root, minutes"
 	@echo "make test-units-lens  the same with a virtual camera, after make test-lens"
+	@echo "make image          the card's image for a Pi; wants Raspberry Pi's archive"
+	@echo "make image-qemu     the same for an emulated machine, from Debian alone"
+	@echo "make test-image     starts that one, walks, cuts its power; up to 40 minutes"
 	@echo "make setup          everything that demo and test need"
 	@echo "make train-setup    what training needs, in .venv-train"
 	@echo "make test-train     the tests of training"
@@ -111,6 +114,20 @@ test-units: $(READY)
 test-units-lens: $(READY)
 	$(call debian,$(BOOT_PACKAGES))
 	$(BOOT_TEST) tests/boot/test_lens_boot.py $(ARGS)
+
+# The card's image, and one for an emulated machine; OPTIONS are those of firmware/build.py.
+IMAGE_PACKAGES := mmdebstrap arch-test qemu-user-static uidmap squashfs-tools dosfstools mtools genimage kmod openssl xz-utils bmap-tools
+.PHONY: image image-qemu test-image
+image: $(READY)
+	$(BIN)/python -m firmware.build --target pi $(OPTIONS)
+
+image-qemu: $(READY)
+	$(call debian,$(IMAGE_PACKAGES))
+	$(BIN)/python -m firmware.build --target qemu --keep-raw $(OPTIONS)
+
+test-image: $(READY)
+	$(call debian,qemu-system-arm qemu-efi-aarch64 mtools mosquitto mosquitto-clients)
+	$(BIN)/python -m pytest -s -o addopts=--import-mode=importlib -o timeout=7200 tests/firmware/boot_image.py $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -10,18 +10,14 @@ from firmware import initramfs
 from firmware.layering import FOLDER, Image
 from firmware.rootfs import kernels, run
 from scanner.errors import UsageError
+from scanner.slots import entry
 
 DISK_ID: Final = 0x5CA22E00  # stands in the MBR, and on the kernel's command line as bytes
-BOOT_MIB: Final = 256
+BOOT_MIB: Final = 512  # room for an update that is put there
 CMDLINE: Final = "quiet panic=10 scanner.slot={slot} scanner.disk={disk}"
-ENTRY: Final = """\
-title scanner {release} in slot {slot}
-sort-key scanner
-version {release}
-linux /{slot}/vmlinuz
-initrd /{slot}/initrd
-options console=ttyAMA0 {cmdline}
-"""
+CONSOLE: Final = (
+    "console=ttyAMA0 systemd.show_status=1"  # an emulated machine's; a Pi shows nothing
+)
 # Radios stay off until somebody removes these lines.
 CONFIG_TXT: Final = """\
 os_prefix={slot}/
@@ -61,10 +57,11 @@ image {name}.img {{
 def squash(root: Path, target: Path, epoch: int) -> None:
     """The tree as a read-only file system; the same tree gives the same bytes."""
     target.unlink(missing_ok=True)
+    # It takes its time from the environment or from its options, and refuses both.
     run(
+        *("env", "--unset=SOURCE_DATE_EPOCH"),
         *("mksquashfs", root, target, "-quiet", "-no-progress", "-comp", "gzip", "-noappend"),
-        *("-all-root" if os.geteuid() else "-no-recovery", "-mkfs-time", str(epoch)),
-        *("-all-time", str(epoch)),
+        *("-mkfs-time", str(epoch), "-all-time", str(epoch)),
     )
 
 
@@ -99,8 +96,8 @@ def boot_files(image: Image, root: Path, slot: dict[str, bytes], release: int) -
         loader = root / "usr/lib/systemd/boot/efi/systemd-bootaa64.efi"
         files["EFI/BOOT/BOOTAA64.EFI"] = loader.read_bytes()
         files["loader/loader.conf"] = b"timeout 0\neditor no\n"
-        entry = ENTRY.format(release=release, slot="a", cmdline=command_line("a"))
-        files["loader/entries/scanner-a.conf"] = entry.encode()
+        text = entry("a", release, f"{CONSOLE} {command_line('a')}")
+        files["loader/entries/scanner-a.conf"] = text.encode()
         return files
     files["config.txt"] = CONFIG_TXT.format(slot="a").encode()
     files["a/cmdline.txt"] = (command_line("a") + "\n").encode()

@@ -47,10 +47,8 @@ def _name(path: str) -> str:
 
 def build(root: Path, version: str, init: Path) -> bytes:
     """The packed archive for one kernel; the same tree gives the same bytes."""
-    files: dict[str, tuple[int, bytes]] = {
-        name: (stat.S_IFDIR | 0o755, b"")
-        for name in ("bin", "dev", "proc", "sys", "run", "lib", "lib/modules")
-    }
+    folders = ("bin", "dev", "proc", "sys", "run", "lib", "lib/modules")
+    files: dict[str, tuple[int, bytes]] = dict.fromkeys(folders, (stat.S_IFDIR | 0o755, b""))
     files["bin/busybox"] = (stat.S_IFREG | 0o755, (root / "bin/busybox").read_bytes())
     files["init"] = (stat.S_IFREG | 0o755, init.read_bytes())
     listed = []

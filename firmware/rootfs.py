@@ -101,12 +101,25 @@ def compile_python(tree: Path, folders: tuple[str, ...], epoch: int) -> None:
         subprocess.run(
             [sys.executable, "-m", "compileall", "-q", "-s", str(tree), "-p", "/", tree / folder],
             check=False,  # files for other Pythons lie among them
+            # Or the order of sets would differ from one build to the next.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
             stdout=subprocess.DEVNULL,
         )
 
 
-def build(root: Path, definition: Definition, *, base: Path, deb: Path, built: Built) -> None:
-    """Make the tree anew in the folder ``root``."""
+def build(
+    root: Path,
+    definition: Definition,
+    *,
+    base: Path,
+    deb: Path,
+    built: Built,
+    trust: Path | None = None,
+) -> None:
+    """Make the tree anew in the folder ``root``; what lay in its /boot is put into ``kernels``.
+
+    ``trust`` is the root.json of whose updates the system will take; without, it takes none.
+    """
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     run("tar", "--extract", "--file", base, "--directory", root, "--exclude=./dev/*")
@@ -117,11 +130,17 @@ def build(root: Path, definition: Definition, *, base: Path, deb: Path, built: B
         quiet=True,
     )
     shutil.copytree(TREE, root, dirs_exist_ok=True, symlinks=True)
+    if trust:
+        (root / "usr/share/scanner").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(trust, root / "usr/share/scanner/root.json")
     for hook in definition.hooks:
         run("sh", "-euc", hook, "sh", root)
     for version in kernels(root):
         run("depmod", "-b", root, version)
     _certificates(root)
+    kept = root.with_name("kernels")
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(root / "boot", kept, symlinks=True)
     _finish(root, built)
 
 

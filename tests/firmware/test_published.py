@@ -50,6 +50,7 @@ def test_sizes_and_digests_are_those_of_the_files(packed: Path) -> None:
     assert (told.extract_size, told.extract_sha256) == (len(RAW), hashlib.sha256(RAW).hexdigest())
     assert told.image_download_size == packed.stat().st_size
     assert told.image_download_sha256 == hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert told.icon == "https://example.org/icon.svg"
     assert told.release_date == "2026-09-21"
     assert told.devices == ("pi5-64bit", "pi4-64bit", "pi3-64bit")
 

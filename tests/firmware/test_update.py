@@ -499,3 +499,36 @@ def test_elsewhere_than_on_the_image_it_says_so(
 ) -> None:
     assert main(["update", "/x", "--system", str(tmp_path)]) == 2
     assert "not the flashable image" in capsys.readouterr().err
+
+
+class Forgetful(CutFetcher):
+    """The card loses a byte of the root while the kernel is written."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(1_000_000)
+        self.root = root
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if url.endswith("vmlinuz"):
+            flip(self.root, 10)
+        return super()._fetch(url)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_that_gives_back_other_bytes_is_not_started_from(
+    kind: Kind, makers: Makers, tmp_path: Path
+) -> None:
+    card = Card(tmp_path, kind)
+    source = makers.source(tmp_path / "state")
+    source._fetcher = Forgetful(card.roots["b"])
+    with pytest.raises(StoreError, match="reads other than it was written"):
+        install(source, card.slots(), card.places(), RUNNING)
+    assert [card.start(trying=True), card.start()] == [OLD, OLD]
+
+
+def test_files_of_an_older_kernel_do_not_stay(makers: Makers, tmp_path: Path) -> None:
+    card = Card(tmp_path, "tryboot")
+    (card.boot / "b/overlays").mkdir()
+    (card.boot / "b/overlays/old.dtbo").write_bytes(b"of a release long ago")
+    update(card, makers, tmp_path / "state")
+    assert card.start(trying=True) == OLD + 1
