@@ -1,5 +1,6 @@
 """A detector looks at a frame: cuts tiles, gathers what it finds, in frame pixels."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -7,37 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.core.schedule import Schedule
-from scanner.core.tiles import Tile, agreed, clipped, cut_by_edge, merge, pyramid, to_frame
+from scanner.core.tiles import (
+    Tile,
+    agreed,
+    clipped,
+    cut_by_edge,
+    merge,
+    mirrored,
+    pyramid,
+    to_frame,
+)
 from scanner.frame import Pixels
 from scanner.ports import Detector
 from scanner.records import Detection
 
 THUMB_STEP: Final = 8  # every so many pixels are enough to tell a wall from the sky
 TEXTURE_HALF: Final = 0.5  # of the frame's mean edge energy: a texture of one half
-
-
-class Twice:
-    """A detector that looks again, at the mirror image, wherever it has found something.
-
-    The score is the mean of both looks, so what the detector is to find at a threshold t it must
-    answer from 2 t - 1 on. Tiles without a find, nearly all, cost one inference as before.
-    """
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-
-    @property
-    def tile_size(self) -> int:
-        """Side of the tiles it takes, in pixels."""
-        return self._detector.tile_size
-
-    def infer(self, tile: Pixels) -> list[Detection]:
-        """Cameras in a tile (tile_size, tile_size, 3), best first."""
-        found = self._detector.infer(tile)
-        if not found:
-            return []
-        mirrored = self._detector.infer(np.ascontiguousarray(tile[:, ::-1]))
-        return agreed(found, mirrored, self.tile_size)
 
 
 class Watcher:
@@ -111,10 +97,26 @@ def textures(pixels: Pixels, tiles: Sequence[Tile]) -> list[float]:
 def detect_everywhere(detector: Detector, pixels: Pixels) -> list[Detection]:
     """Cameras in a picture at every scale, from the whole of it to native tiles, best first.
 
-    Every find is looked at twice; the scores are those of ``Twice``.
+    Tiles with a find are looked at again, mirrored, and the score is the mean of both looks: what
+    is to be found at a threshold t the detector must answer from 2 t - 1 on. All other tiles,
+    nearly all, cost one inference.
     """
     height, width = pixels.shape[:2]
-    return look_at(Twice(detector), pixels, pyramid(width, height, detector.tile_size))
+    found: list[Detection] = []
+    tiles = sorted(pyramid(width, height, detector.tile_size), key=lambda tile: tile.side)
+    for _, scale in itertools.groupby(tiles, key=lambda tile: tile.side):
+        once: list[Detection] = []
+        again: list[Detection] = []
+        for tile in scale:
+            view = cut(pixels, tile, detector.tile_size)
+            seen = detector.infer(view)
+            once += _placed(seen, tile, detector.tile_size, width, height)
+            if seen:
+                seen = detector.infer(np.ascontiguousarray(view[:, ::-1]))
+                turned = [mirrored(d, detector.tile_size) for d in seen]
+                again += _placed(turned, tile, detector.tile_size, width, height)
+        found += agreed(once, again)
+    return merge(found)
 
 
 def look_at(
@@ -136,12 +138,17 @@ def look_at(
             shown = cut(halved, Tile(tile.x // 2, tile.y // 2, detector.tile_size), tile.side // 2)
         else:
             shown = cut(pixels, tile, detector.tile_size)
-        for detection in detector.infer(shown):
-            placed = to_frame(detection, tile, detector.tile_size)
-            inside = clipped(placed, width, height)
-            if inside and not cut_by_edge(placed, tile, width, height):
-                found.append(inside)
+        found += _placed(detector.infer(shown), tile, detector.tile_size, width, height)
     return merge(found)
+
+
+def _placed(
+    seen: Iterable[Detection], tile: Tile, tile_px: int, width: int, height: int
+) -> list[Detection]:
+    """Finds of a tile in pixels of the picture, without those that the tile's edge cuts."""
+    placed = [to_frame(detection, tile, tile_px) for detection in seen]
+    inside = [(d, clipped(d, width, height)) for d in placed]
+    return [part for d, part in inside if part and not cut_by_edge(d, tile, width, height)]
 
 
 def cut(pixels: Pixels, tile: Tile, tile_px: int) -> Pixels:

@@ -130,9 +130,10 @@ class Schedule:
             return self.native
         self._learn(found)
         self._frame += 1
-        self._credit = min(self._credit + self._budget * attention, len(self._cells))
-        count = math.floor(self._credit + 1e-9)
-        self._credit -= count
+        self._credit += self._budget * attention
+        count = min(math.floor(self._credit + 1e-9), len(self._cells))
+        # What a frame has no tiles for is not saved up.
+        self._credit = min(self._credit - count, 1.0)
         chosen: list[Tile] = []
         for _ in range(count):
             tile = self._choose(chosen, textures)

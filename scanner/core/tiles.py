@@ -107,30 +107,30 @@ def merge(detections: Sequence[Detection]) -> list[Detection]:
     return kept
 
 
-def agreed(
-    found: Sequence[Detection], mirrored: Sequence[Detection], tile_px: int
-) -> list[Detection]:
-    """Finds of a tile with what a look at its mirror image says of each, best first.
+def mirrored(detection: Detection, tile_px: int) -> Detection:
+    """A find in the mirror image of a tile, where it lies in the tile itself."""
+    box = detection.box
+    turned = Box(tile_px - box.x1, box.y0, tile_px - box.x0, box.y1)
+    return msgspec.structs.replace(detection, box=turned)
 
-    The score is the mean of both looks, 0 for the one that does not see it, and the box the mean of
-    both boxes. A camera is one from either side; a dark knot in the plaster often is not.
+
+def agreed(once: Sequence[Detection], again: Sequence[Detection]) -> list[Detection]:
+    """First looks at one scale with what second looks at the mirror image say of each.
+
+    The score is the mean of both, 0 for a second look that does not see it. A camera is one from
+    either side; a dark knot in the plaster often is not.
     """
-    turned = [
+    return [
         msgspec.structs.replace(
-            d, box=Box(tile_px - d.box.x1, d.box.y0, tile_px - d.box.x0, d.box.y1)
+            here,
+            score=(
+                here.score
+                + max((d.score for d in again if iou(here.box, d.box) >= AGREE_IOU), default=0.0)
+            )
+            / 2,
         )
-        for d in mirrored
+        for here in once
     ]
-    both: list[Detection] = []
-    for here in found:
-        there = max(turned, key=lambda d: iou(here.box, d.box), default=None)
-        if there is None or iou(here.box, there.box) < AGREE_IOU:
-            both.append(msgspec.structs.replace(here, score=here.score / 2))
-            continue
-        a, b = here.box, there.box
-        box = Box((a.x0 + b.x0) / 2, (a.y0 + b.y0) / 2, (a.x1 + b.x1) / 2, (a.y1 + b.y1) / 2)
-        both.append(msgspec.structs.replace(here, box=box, score=(here.score + there.score) / 2))
-    return sorted(both, key=lambda d: -d.score)
 
 
 def _same(a: Box, b: Box) -> bool:

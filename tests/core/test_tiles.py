@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.core.tiles import Tile, agreed, cut_by_edge, grid, iou, merge, pyramid, to_frame
+from scanner.core.tiles import (
+    Tile,
+    agreed,
+    cut_by_edge,
+    grid,
+    iou,
+    merge,
+    mirrored,
+    pyramid,
+    to_frame,
+)
 from scanner.frame import Pixels
 from scanner.looking import cut, detect_everywhere, look_at
 from scanner.ports import Detector
@@ -124,16 +134,18 @@ def seen(x0: float, x1: float, score: float) -> Detection:
     return Detection(box=Box(x0, 10, x1, 30), score=score, kind=Kind.DOME)
 
 
-def test_two_looks_that_agree_give_the_mean_of_score_and_box() -> None:
-    (both,) = agreed([seen(100, 120, 0.9)], [seen(196, 216, 0.7)], 320)
-    assert both.score == pytest.approx(0.8)
-    assert both.box == Box(102, 10, 122, 30)
+def test_two_looks_that_agree_give_the_mean_of_their_scores() -> None:
+    (both,) = agreed([seen(100, 120, 0.9)], [seen(104, 124, 0.7), seen(102, 122, 0.6)])
+    assert both == seen(100, 120, pytest.approx(0.8))
 
 
-@pytest.mark.parametrize("mirrored", [[], [seen(100, 120, 0.9)]], ids=["nothing", "elsewhere"])
-def test_what_the_mirror_image_does_not_show_counts_half(mirrored: list[Detection]) -> None:
-    (alone,) = agreed([seen(100, 120, 0.9)], mirrored, 320)
-    assert alone == seen(100, 120, 0.45)
+@pytest.mark.parametrize("again", [[], [seen(200, 220, 0.9)]], ids=["nothing", "elsewhere"])
+def test_what_the_mirror_image_does_not_show_counts_half(again: list[Detection]) -> None:
+    assert agreed([seen(100, 120, 0.9)], again) == [seen(100, 120, 0.45)]
+
+
+def test_a_find_in_the_mirror_image_is_turned_back() -> None:
+    assert mirrored(seen(10, 30, 0.9), 320) == seen(290, 310, 0.9)
 
 
 def test_only_tiles_with_a_find_are_looked_at_twice() -> None:
