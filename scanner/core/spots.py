@@ -12,8 +12,7 @@ NAMED: Final = 4  # kinds that have a name; code 0 is the unknown one
 WRONG: Final = (1 - KIND_RIGHT) / (NAMED - 1)
 LOG_RIGHT: Final = math.log(KIND_RIGHT)
 LOG_WRONG: Final = math.log(WRONG)
-# A walk's error changes on its way: 60 s of memory (D. Gebre-Egziabher, J. Navig. 54, 2001, finds
-# 20 to 100 s for single receivers) at walking pace.
+# A walk's error changes on its way: a receiver keeps it for about a minute, here at walking pace.
 MEMORY_M: Final = 84.0
 
 Pair = tuple[float, float]
