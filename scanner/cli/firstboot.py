@@ -22,6 +22,7 @@ from scanner.core.blink import State
 from scanner.errors import DeviceError, ScannerError, StoreError, UsageError
 from scanner.hardware.boardlamp import LEDS, BoardLamp
 from scanner.hardware.panel import GpioPanel, lgpio_factory
+from scanner.slots import settle
 
 SETTINGS: Final = "scanner.toml"
 ENROLMENTS: Final = tuple(f"enrolment{end}" for end in (".json", ".txt", ".png", ".jpg", ".jpeg"))
@@ -137,7 +138,7 @@ def _install(target: Path, text: str) -> None:
             os.fsync(file.fileno())
         new.chmod(0o644)
         new.replace(target)
-        _settle(target.parent)
+        settle(target.parent)
     except OSError as e:
         raise StoreError(f"{target}: cannot be written: {e.strerror}") from e
 
@@ -145,17 +146,9 @@ def _install(target: Path, text: str) -> None:
 def _remove(path: Path) -> None:
     try:
         path.unlink()
-        _settle(path.parent)
+        settle(path.parent)
     except OSError as e:
         raise StoreError(f"{path.name}: cannot be removed: {e.strerror}") from e
-
-
-def _settle(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _tell(boot: Path, taken: list[str], problems: list[str]) -> None:

@@ -120,20 +120,6 @@ def fuse_again(store: Store, name: Name, numbers: Iterable[int]) -> list[Delta]:
         return work.deltas
 
 
-def judge_again(store: Store, name: Name, anchors: Iterable[Anchor]) -> list[Delta]:
-    """Apply the log afresh to the cameras of these members and those round them.
-
-    Only where reviewers joined or parted cameras are these fused again from their records.
-    Raises StoreError.
-    """
-    _ready(store)
-    reports = store.reports(store.numbers_of({record_id for record_id, _ in anchors}).values())
-    if not reports:
-        return []
-    with store.transaction():
-        return refresh(store, round_reports(reports), name=name)
-
-
 def refresh(store: Store, box: Box, *, name: Name) -> list[Delta]:
     """Apply the log to the cameras of a box, inside the transaction that changed the log."""
     policy = policy_of(store)
