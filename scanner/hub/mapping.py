@@ -14,7 +14,7 @@ from scanner.core import decisions
 from scanner.core.decisions import Judged
 from scanner.core.decisions import judged as alone
 from scanner.core.fusion import Camera, fuse, patch
-from scanner.core.reviewlog import Anchor, Merge, Split, decode_body, named
+from scanner.core.reviewlog import Merge, Split, decode_body, named
 from scanner.core.vicinity import Report
 from scanner.hub.features import OPEN, Policy, project
 from scanner.hub.regions import (
@@ -22,7 +22,6 @@ from scanner.hub.regions import (
     areas_of,
     cameras_of,
     round_places,
-    round_reports,
     together,
 )
 from scanner.hub.stores.protocol import Box, Shown, Store, Stored

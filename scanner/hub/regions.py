@@ -48,13 +48,6 @@ def areas_of(box: Box) -> list[str]:
     )
 
 
-def round_reports(reports: Iterable[Report]) -> Box:
-    """A box round all cameras of some records, as far beyond as a decision may matter."""
-    return round_places(
-        [(e.lat_e7 / 1e7, e.lon_e7 / 1e7) for r in reports for e in r.record.cameras]
-    )
-
-
 def round_places(places: Sequence[tuple[float, float]]) -> Box:
     """A box round places (lat, lon), as far beyond as a decision may matter."""
     south, north = min(p[0] for p in places), max(p[0] for p in places)
