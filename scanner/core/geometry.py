@@ -69,6 +69,7 @@ def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
 Real = TypeVar("Real", float, NDArray[np.float64])
 
 FARTHEST: Final = 60.0  # focal lengths from the axis, 89 degrees: no lens of ours sees farther
+STRAIGHT: Final = 1e-15  # a coefficient that bends nothing, not even there
 ROUNDS: Final = 100  # bisection alone needs 60
 
 
@@ -221,7 +222,9 @@ class LensModel(msgspec.Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=64)
 def _turning_point(k1: float, k2: float, k3: float) -> float:
     """Up to where r (1 + k1 r^2 + k2 r^4 + k3 r^6) rises: the least root of its derivative."""
-    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+    # Coefficients that bend nothing would only overflow in the division by them.
+    rises = [0.0 if abs(k) < STRAIGHT else k for k in (7 * k3, 5 * k2, 3 * k1)]
+    roots = np.roots([*rises, 1.0])
     real = [float(q.real) for q in roots if abs(q.imag) < 1e-9 * (1 + abs(q)) and q.real > 0]
     return min(math.sqrt(min(real)), FARTHEST) if real else FARTHEST
 
