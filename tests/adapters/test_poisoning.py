@@ -162,6 +162,19 @@ def test_a_rejected_place_stays_rejected_through_a_thousand_later_sightings(stor
     assert len(public(store)) == 1
 
 
+def test_a_rejected_place_does_not_reach_its_neighbour_at_15_m(store: Store) -> None:
+    mapping.set_policy(store, OPEN)
+    taking = Ingest(store, KEY, lambda: NOW_S)
+    taking.take([seal(record([entry((0, 0))]), KEY.public_key)])
+    fuse(store)
+    desk = ReviewDesk(store, OPEN, partial(mapping.refresh, name=NAME), lambda: NOW_S)
+    desk.act("ana", Wanted(verb="reject", camera_id=store.cameras()[0].id))
+    taking.take([seal(record([entry((x, 0))]), KEY.public_key) for x in (-1, 0, 1, 15)])
+    fuse(store)
+    (place,) = public(store)
+    assert place[0] == pytest.approx(15, abs=1)
+
+
 # --- limits of a cohort -------------------------------------------------------------------------
 
 
