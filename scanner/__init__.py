@@ -9,7 +9,7 @@ To follow one frame from the lens to the map, read in this order, with ``records
 5. ``core/locate.py``       makes a Sighting
 6. ``core/privacy.py``      makes a Record, sealed by ``sealing.py``
 7. ``relay.py``             takes it to the broker
-8. ``hub/ingest.py``        takes it in; ``core/fusion.py`` makes a Camera on the map of all records
+8. ``hub/ingest.py``        takes it in; ``core/fusing/fusion.py`` makes a Camera of all records
 """
 
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ from nacl.public import PrivateKey, PublicKey
 from scanner import sealing
 from scanner.config import Config, Lens
 from scanner.core.geometry import LensModel
-from scanner.core.lenses import PRESETS, decode
+from scanner.core.lens.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError
 from scanner.front import Front, outbox_fact

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scanner.app import REPLAY_RATE, Recording, lens_model, open_recording
 from scanner.cli import add_config_option, config_of
 from scanner.cli.text import Progress, json_line
-from scanner.core import calibration
-from scanner.core.calibration import NotCalibrated, WornLens
-from scanner.core.lenses import Calibration, calibration_from_lens, encode
+from scanner.core.lens import calibration
+from scanner.core.lens.calibration import NotCalibrated, WornLens
+from scanner.core.lens.lenses import Calibration, calibration_from_lens, encode
 from scanner.errors import StoreError, UsageError
 from scanner.frame import Pixels
 from scanner.pipeline import find_all

@@ -41,7 +41,7 @@ from scanner.hub.service import Hub, Options
 from scanner.hub.stores import open_store
 from scanner.outgoing import mqtt_password
 from scanner.sealing import key_to_text
-from scanner.simulation import Errors
+from scanner.simulated.walks import Errors
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from scanner.core.assignment import FORBIDDEN, assign
-from scanner.core.fragments import (
+from scanner.core.geometry import LensModel, wrap_deg
+from scanner.core.tracks.fragments import (
     JOIN_GAP_S,
     LEAST_VIEWS,
     Fragment,
@@ -22,7 +23,6 @@ from scanner.core.fragments import (
     may_mix,
     sort_out,
 )
-from scanner.core.geometry import LensModel, wrap_deg
 from scanner.records import Detection, Glimpse, Pose, Track
 
 Direction = tuple[float, float]  # to the right, up; degrees

@@ -6,7 +6,7 @@ of reviews has a line that says who decided it, and why.
 
 from collections.abc import Callable
 
-from scanner.core.reviewlog import Rollback, encode_body
+from scanner.core.reviewing.reviewlog import Rollback, encode_body
 from scanner.errors import UsageError
 from scanner.hub import mapping
 from scanner.hub.review import checked_name

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from scanner.core import osm
-from scanner.core.decisions import Judged
+from scanner.core.osm import tags as osm
+from scanner.core.reviewing.decisions import Judged
 from scanner.core.wire import (
     Band,
     CameraFeature,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from nacl.public import PrivateKey
 
-from scanner.core.vicinity import variance_m2
+from scanner.core.fusing.vicinity import variance_m2
 from scanner.core.wire import Dummy, Record, record_id
 from scanner.errors import WireError
 from scanner.hub.cohorts import Accepted, Checker

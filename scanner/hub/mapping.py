@@ -10,12 +10,12 @@ from typing import Final
 
 import msgspec
 
-from scanner.core import decisions
-from scanner.core.decisions import Judged
-from scanner.core.decisions import judged as alone
-from scanner.core.fusion import Camera, fuse, patch
-from scanner.core.reviewlog import Merge, Split, decode_body, named
-from scanner.core.vicinity import Report
+from scanner.core.fusing.fusion import Camera, fuse, patch
+from scanner.core.fusing.vicinity import Report
+from scanner.core.reviewing import decisions
+from scanner.core.reviewing.decisions import Judged
+from scanner.core.reviewing.decisions import judged as alone
+from scanner.core.reviewing.reviewlog import Merge, Split, decode_body, named
 from scanner.hub.features import OPEN, Policy, project
 from scanner.hub.regions import (
     areas_changed,

@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 import msgspec
 
-from scanner.core import osm_reading
+from scanner.core.osm import reading as osm_reading
 from scanner.errors import UNREADABLE, UsageError
 from scanner.hub.stores.protocol import Known
 

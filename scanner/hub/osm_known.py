@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from scanner.core import osm_links, osm_reading
+from scanner.core.osm import links as osm_links
+from scanner.core.osm import reading as osm_reading
 from scanner.core.wire import Status, geohash
 from scanner.hub.stores.protocol import Box, Known, Shown, Store
 from scanner.records import Kind

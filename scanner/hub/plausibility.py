@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from scanner.core.fusing.vicinity import variance_m2
 from scanner.core.ground import Box, Ground, LonLat
-from scanner.core.vicinity import variance_m2
 from scanner.core.wire import CameraEntry, Record, geohash
 from scanner.errors import UNREADABLE, UsageError
 from scanner.hub.review_queue import EVERY, box_round

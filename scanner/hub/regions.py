@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from scanner.core.decisions import REACH_M
-from scanner.core.fusion import CELL_M, SPAN_M
-from scanner.core.vicinity import HALO_M, Cell, Report, box_of, cells_near
+from scanner.core.fusing.fusion import CELL_M, SPAN_M
+from scanner.core.fusing.vicinity import HALO_M, Cell, Report, box_of, cells_near
+from scanner.core.reviewing.decisions import REACH_M
 from scanner.hub.stores.protocol import Box, Store, Stored
 
 METRES_PER_DEGREE: Final = 111_000.0  # of latitude, rounded down

@@ -1,7 +1,7 @@
 """The reviewers' desk: what waits for a person, and what a person decides.
 
 Every decision is one more line of the log, with the reviewer's name; nothing in it is changed or
-taken out, undoing is a line, too. What a line does to the map is ``core/decisions.py``.
+taken out, undoing is a line, too. What a line does to the map is ``core/reviewing/decisions.py``.
 """
 
 import threading
@@ -10,11 +10,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from scanner.core import osm, parting, reviewlog
-from scanner.core.decisions import PRIVATE, REACH_M
-from scanner.core.fusion import Camera
+from scanner.core.fusing.fusion import Camera
 from scanner.core.geometry import distance_m
-from scanner.core.reviewlog import (
+from scanner.core.osm import tags as osm
+from scanner.core.reviewing import parting, reviewlog
+from scanner.core.reviewing.decisions import PRIVATE, REACH_M
+from scanner.core.reviewing.reviewlog import (
     Anchor,
     Body,
     Merge,
@@ -28,7 +29,7 @@ from scanner.core.reviewlog import (
     decode_body,
     encode_body,
 )
-from scanner.core.tombstones import TOMBSTONE_M
+from scanner.core.reviewing.tombstones import TOMBSTONE_M
 from scanner.core.wire import Record
 from scanner.errors import UsageError
 from scanner.hub.features import Policy

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from scanner.core import reviewlog
+from scanner.core.reviewing import reviewlog
 from scanner.errors import UNREADABLE, UsageError
 from scanner.hub.api_answers import LICENCE, NOTICE, answer, failure, parse_number
 from scanner.hub.api_guard import client_of

@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.decisions import KIND_SHARE
-from scanner.core.fusion import Camera
+from scanner.core.fusing.fusion import Camera
 from scanner.core.geometry import Origin, distance_m
-from scanner.core.reviewlog import Word, anchor_of, standing
-from scanner.core.tombstones import DEGREE_M
+from scanner.core.reviewing.decisions import KIND_SHARE
+from scanner.core.reviewing.reviewlog import Word, anchor_of, standing
+from scanner.core.reviewing.tombstones import DEGREE_M
 from scanner.core.wire import Band, Status
 from scanner.hub.features import PUBLIC, Policy
 from scanner.hub.stores.protocol import Action, Box, Shown, Store, Stored

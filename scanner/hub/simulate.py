@@ -15,7 +15,7 @@ from scanner.errors import UsageError
 from scanner.hub.ingest import Ingest, Received
 from scanner.records import Withheld
 from scanner.sealing import seal
-from scanner.simulation import KINDS, Errors, TownCamera, streets, visit
+from scanner.simulated.walks import KINDS, Errors, TownCamera, streets, visit
 
 BATCH: Final = 500
 PASS_S: Final = 86_400  # one pass a day

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pmtiles.reader import MmapSource, Reader, all_tiles
 from pmtiles.tile import zxy_to_tileid
 
-from scanner.core import osm
+from scanner.core.osm import tags as osm
 from scanner.core.wire import CameraFeature, Cell
 from scanner.errors import UsageError
 from scanner.hub import osm_known

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.public import PrivateKey
 
-from scanner.core.fusion import fuse
-from scanner.core.vicinity import Report
+from scanner.core.fusing.fusion import fuse
+from scanner.core.fusing.vicinity import Report
 from scanner.core.wire import SEALED_BYTES, CameraFeature, Record, Status, record_id
 from scanner.errors import StoreError
 from scanner.hub import keys, mapping

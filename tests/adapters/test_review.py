@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from nacl.public import PrivateKey
 
-from scanner.core.decisions import judged
+from scanner.core.reviewing.decisions import judged
 from scanner.core.wire import CameraFeature, Record
 from scanner.errors import StoreError, UsageError
 from scanner.hub import keys, mapping

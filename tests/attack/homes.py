@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scanner.core.geometry import Origin
 from scanner.core.places import BLOCK_CELL_M, cell_of
-from scanner.simulation import Array
-from scanner.volunteers import Month, Town
+from scanner.simulated.volunteers import Month, Town
+from scanner.simulated.walks import Array
 from tests.attack.table import Table
 
 STEP_M = 50.0

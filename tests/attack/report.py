@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from scanner.core.privacy import OPEN
-from scanner.volunteers import Month, Town, live
+from scanner.simulated.volunteers import Month, Town, live
 from tests.attack import homes
 from tests.attack.designs import DESIGNS, GOALS, ORIGIN
 from tests.attack.homes import NEAR_M, Scene

@@ -15,9 +15,9 @@ from scanner.core.privacy import DAY_S, Policy
 from scanner.core.wire import decode_record, encode_record
 from scanner.pipeline import Sealer
 from scanner.replay.standins import MemoryStore
-from scanner.simulation import Array
+from scanner.simulated.volunteers import Month, Outing
+from scanner.simulated.walks import Array
 from scanner.storage.known import Known
-from scanner.volunteers import Month, Outing
 
 # A Thursday on which a day, a week, 28 days and a quarter begin.
 FIRST_DAY_S = 57 * 364 * DAY_S

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from scanner.volunteers import Town, live
+from scanner.simulated.volunteers import Town, live
 from tests.attack import homes
 from tests.attack.designs import DESIGNS, GOALS, ORIGIN
 from tests.attack.homes import Scene

@@ -21,13 +21,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from scanner import city
 from scanner.cli.text import table
-from scanner.core.fusion import fuse
+from scanner.core.fusing.fusion import fuse
+from scanner.core.fusing.vicinity import Report, common_m2, relative
 from scanner.core.geometry import Origin
-from scanner.core.vicinity import Report, common_m2, relative
 from scanner.hub.simulate import read_town
-from scanner.simulation import Errors, TownCamera
+from scanner.simulated import city
+from scanner.simulated.walks import Errors, TownCamera
 from tests.benchmarks.fusion_peers import PEERS, RADII_M, Sight
 from tests.benchmarks.fusion_scores import Fused, Score, Truth, score
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from scanner.core.vicinity import GATE_CHI2
+from scanner.core.fusing.vicinity import GATE_CHI2
 from tests.benchmarks.fusion_scores import Fused
 
 HEX_M: Final = 9.4  # edge of an H3 cell of resolution 12

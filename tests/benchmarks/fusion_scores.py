@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.city import FALSE
+from scanner.simulated.city import FALSE
 
 MATCH_M: Final = 8.0
 PUBLISHED: Final = 2  # reports from which a camera counts as published

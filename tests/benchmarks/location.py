@@ -3,10 +3,10 @@
     python -m tests.benchmarks.location --tracks 400 --page location.html
 
 A walk straight past a camera at 1.4 m/s, 2 detections a second from 25 m on, with the errors of
-``scanner.simulation``. The bound is the Bayesian one (Van Trees) for this very model: the inverse
-of the mean information at the truth, priors included, plus the error that the whole GNSS track
-shares and that no single walk can know. ``--page`` writes the table and, for perfect GNSS, the
-error of each track over its parallax.
+``scanner.simulated.walks``. The bound is the Bayesian one (Van Trees) for this very model: the
+inverse of the mean information at the truth, priors included, plus the error that the whole GNSS
+track shares and that no single walk can know. ``--page`` writes the table and, for perfect GNSS,
+the error of each track over its parallax.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from scanner.cli.text import table
 from scanner.core import locate as model
 from scanner.core.geometry import Origin
 from scanner.records import Kind, Pose, Sighting
-from scanner.simulation import FAR_M, SPEED_MPS, Errors, Setting, walk_past
+from scanner.simulated.walks import FAR_M, SPEED_MPS, Errors, Setting, walk_past
 
 Array = NDArray[np.float64]
 ORIGIN = Origin(55.752, 37.6175)

@@ -22,7 +22,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from scanner.core.fusion import Member
+from scanner.core.fusing.fusion import Member
 from scanner.core.wire import CameraFeature, Point, encode_json, geohash
 from scanner.hub import mapping
 from scanner.hub.api_reader import MapReader

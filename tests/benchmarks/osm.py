@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from scanner.core import osm_reading
+from scanner.core.osm import reading as osm_reading
 from scanner.hub import osm_import
 
 

@@ -17,7 +17,7 @@ from scanner.core import locate as model
 from scanner.core.geometry import LensModel, Origin
 from scanner.core.tiles import Tile, clipped, cut_by_edge
 from scanner.records import Box, Detection, Kind, Position
-from scanner.simulation import KINDS, OFFSET_M, SPEED_MPS
+from scanner.simulated.walks import KINDS, OFFSET_M, SPEED_MPS
 
 ORIGIN = Origin(55.752, 37.6175)
 LENS = LensModel(width_px=1280, height_px=720, hfov_deg=66.0, mount_pitch_deg=8.0)

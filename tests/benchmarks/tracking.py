@@ -26,7 +26,7 @@ from scanner.cli.text import table
 from scanner.core.geometry import LensModel, Origin
 from scanner.core.tracking import Tracker, glimpse
 from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track
-from scanner.simulation import wander
+from scanner.simulated.walks import wander
 
 LENS: Final = LensModel(width_px=1280, height_px=720, hfov_deg=66.0, mount_pitch_deg=8.0)
 ORIGIN: Final = Origin(55.752, 37.6175)

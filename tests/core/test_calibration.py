@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from scanner.core.calibration import NotCalibrated, WornLens, calibrate
 from scanner.core.geometry import LensModel
-from scanner.simulation import Errors
+from scanner.core.lens.calibration import NotCalibrated, WornLens, calibrate
+from scanner.simulated.walks import Errors
 from tests.helpers import worn
 
 GUESS = LensModel(width_px=1280, height_px=720, hfov_deg=75.0, mount_pitch_deg=8)

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from scanner import city
 from scanner.core.geometry import Origin
 from scanner.core.wire import MAX_CAMERAS
 from scanner.records import Kind
-from scanner.simulation import Errors, TownCamera
+from scanner.simulated import city
+from scanner.simulated.walks import Errors, TownCamera
 from tests.benchmarks.fusion import NEAREST, OURS, compare, of_city, parser
 from tests.benchmarks.fusion_scores import Fused, Truth, pair_f1, score
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.core import decisions, reviewlog
-from scanner.core.decisions import Judged, apply
-from scanner.core.fusion import Camera, Member, fuse
-from scanner.core.reviewlog import (
+from scanner.core.fusing.fusion import Camera, Member, fuse
+from scanner.core.reviewing import decisions, reviewlog
+from scanner.core.reviewing.decisions import Judged, apply
+from scanner.core.reviewing.reviewlog import (
     Anchor,
     Body,
     Merge,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.core.fusion import Camera, fuse
-from scanner.core.vicinity import Report, neighbourhoods
+from scanner.core.fusing.fusion import Camera, fuse
+from scanner.core.fusing.vicinity import Report, neighbourhoods
 from scanner.records import Kind
 from tests.helpers.reports import ORIGIN, Place, entry, report
 

@@ -6,8 +6,8 @@ import random
 import msgspec
 import pytest
 
-from scanner.core.fusion import Camera, Coverage, fuse
-from scanner.core.vicinity import Report
+from scanner.core.fusing.fusion import Camera, Coverage, fuse
+from scanner.core.fusing.vicinity import Report
 from scanner.core.wire import CameraEntry, geohash
 from scanner.records import Kind
 from tests.helpers.reports import DAY, ORIGIN, Place, entry, report

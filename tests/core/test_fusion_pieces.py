@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.core.fusion import Box, Camera, fuse, patch
-from scanner.core.vicinity import HALO_M, Report, box_of, cell_of, cells_near, middle_of
+from scanner.core.fusing.fusion import Box, Camera, fuse, patch
+from scanner.core.fusing.vicinity import HALO_M, Report, box_of, cell_of, cells_near, middle_of
 from scanner.core.wire import Record
 from scanner.records import Kind
 from tests.helpers.reports import ORIGIN, Place, entry, report

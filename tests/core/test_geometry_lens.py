@@ -12,7 +12,7 @@ from scanner.app import lens_model
 from scanner.config import Lens
 from scanner.core.fixes import Fix, FixRing
 from scanner.core.geometry import MIN_COURSE_SPEED_MPS, LensModel, pose_from_position
-from scanner.core.lenses import (
+from scanner.core.lens.lenses import (
     Calibration,
     calibration_from_lens,
     decode,
@@ -47,7 +47,7 @@ def test_a_bent_lens_goes_there_and_back(x: float, y: float) -> None:
 
 @pytest.mark.parametrize(
     ("preset", "size", "hfov_deg", "vfov_deg", "tolerance"),
-    [  # the vendor's table; see scanner/core/lenses.py
+    [  # the vendor's table; see scanner/core/lens/lenses.py
         ("v2", (1640, 1232), 62.2, 48.8, 0.3),
         ("v3", (1280, 720), 66.0, 41.0, 1.0),
         ("v3-wide", (1280, 720), 102.0, 67.0, 0.1),

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.core import osm
-from scanner.core.osm_reading import (
+from scanner.core.osm import tags as osm
+from scanner.core.osm.reading import (
     LONGEST,
     Unread,
     View,

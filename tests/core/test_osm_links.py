@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.core.osm_links import Spot, match
+from scanner.core.osm.links import Spot, match
 from scanner.records import Kind
 from tests.helpers.reports import ORIGIN
 

@@ -6,7 +6,7 @@ import pytest
 from scanner.core.geometry import Origin, distance_m
 from scanner.core.locate import locate
 from scanner.records import Kind, Sighting
-from scanner.simulation import Errors, Setting, TownCamera, streets, visit, walk_past, wander
+from scanner.simulated.walks import Errors, Setting, TownCamera, streets, visit, walk_past, wander
 
 ORIGIN = Origin(55.752, 37.6175)
 

@@ -2,9 +2,9 @@ import math
 import random
 from collections.abc import Sequence
 
-from scanner.core.fragments import JOIN_GAP_S
 from scanner.core.geometry import LensModel
 from scanner.core.tracking import MAX_GAP_S, MAX_WAIT_S, Tracker, glimpse
+from scanner.core.tracks.fragments import JOIN_GAP_S
 from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track
 
 LENS = LensModel(width_px=1280, height_px=720, hfov_deg=66.0)

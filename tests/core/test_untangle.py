@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scanner.core.labels import NOBODY, label_frames
-from scanner.core.untangle import untangle
+from scanner.core.tracks.labels import NOBODY, label_frames
+from scanner.core.tracks.untangle import untangle
 from scanner.records import Glimpse
 from tests.benchmarks import tracking
 

@@ -16,9 +16,11 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from scanner import config, enrolment, signing
-from scanner.core import hints, osm, osm_reading, wire
+from scanner.core import hints, wire
 from scanner.core.fixes import Fix, FixRing, Lost
 from scanner.core.nmea import MAX_LINE, NmeaReader, fixes_from_nmea
+from scanner.core.osm import reading as osm_reading
+from scanner.core.osm import tags as osm
 from scanner.errors import UNREADABLE, ConfigError, MediaError, UsageError, WireError
 from scanner.hardware.ble import LocationReader
 from scanner.hardware.gpsd import ReportReader

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scanner.core.decisions import judged
-from scanner.core.fusion import Camera, Member
+from scanner.core.fusing.fusion import Camera, Member
+from scanner.core.reviewing.decisions import judged
 from scanner.hub.features import OPEN, Policy, project
 from scanner.hub.stores.protocol import Shown
 from scanner.records import Covariance, Kind

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+from scanner.core.fusing.vicinity import Report
 from scanner.core.geometry import Origin
-from scanner.core.vicinity import Report
 from scanner.core.wire import KIND_CODES, CameraEntry, Record
 from scanner.records import Kind
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from scanner.core import osm
-from scanner.core.fusion import Camera, Member
+from scanner.core.fusing.fusion import Camera, Member
+from scanner.core.osm import tags as osm
 from scanner.core.wire import (
     Band,
     CameraFeature,

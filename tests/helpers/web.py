@@ -9,7 +9,7 @@ import msgspec
 import uvicorn
 from starlette.routing import BaseRoute
 
-from scanner.core.fusion import Camera, Member
+from scanner.core.fusing.fusion import Camera, Member
 from scanner.core.wire import CameraFeature, CameraProperties, Claims, Point, Status, geohash
 from scanner.hub.api import Api, Health, MapReader, PageSettings
 from scanner.hub.api_guard import Limiter

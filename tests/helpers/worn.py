@@ -9,7 +9,7 @@ from scanner.core import locate as model
 from scanner.core.geometry import LensModel, Origin
 from scanner.core.tracking import glimpse
 from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track
-from scanner.simulation import GNSS_CORRELATION_S, SPEED_MPS, Errors, wander
+from scanner.simulated.walks import GNSS_CORRELATION_S, SPEED_MPS, Errors, wander
 
 ORIGIN = Origin(55.752, 37.6175)
 RATE = 4.0

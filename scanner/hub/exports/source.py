@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from scanner.core import osm, osm_reading
+from scanner.core.osm import reading as osm_reading
+from scanner.core.osm import tags as osm
 from scanner.core.wire import CameraFeature, Status
 from scanner.hub.osm_known import BLOCK_CHARS, block_of, box_of, linked
 from scanner.hub.stores.protocol import PUBLIC, Box, Known, Shown, Store

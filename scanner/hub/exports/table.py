@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from scanner.core import osm
+from scanner.core.osm import tags as osm
 from scanner.core.wire import CameraFeature, Claims
 from scanner.hub.exports import LICENCE_URL, NOTICE
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.vicinity import Report
+from scanner.core.fusing.vicinity import Report
 from scanner.core.wire import Record
 from scanner.hub.stores.database import Tables, Values, marks, portions
 from scanner.hub.stores.protocol import Box, CohortState

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from scanner.core.reviewlog import Anchor
+from scanner.core.reviewing.reviewlog import Anchor
 from scanner.hub.stores.database import Tables, Values
 from scanner.hub.stores.protocol import Action, Box, Known, Verb
 

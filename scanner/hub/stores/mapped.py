@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.fusion import Camera
+from scanner.core.fusing.fusion import Camera
 from scanner.hub.stores.database import Row, marks, portions
 from scanner.hub.stores.gathered import JOURNAL_MAX, KINDS, Gathered
 from scanner.hub.stores.morton import cell_box

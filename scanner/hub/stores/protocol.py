@@ -11,9 +11,9 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from scanner.core.fusion import Camera
-from scanner.core.reviewlog import Anchor, Verdict
-from scanner.core.vicinity import Report
+from scanner.core.fusing.fusion import Camera
+from scanner.core.fusing.vicinity import Report
+from scanner.core.reviewing.reviewlog import Anchor, Verdict
 from scanner.core.wire import Band, Record, Status
 from scanner.records import Kind
 
@@ -69,7 +69,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     anchor: Anchor  # immutable: it survives rebuilds and new names
     lat_deg: float  # where the camera was then: tombstones hang on it
     lon_deg: float
-    body: bytes = b""  # msgpack of what the verb needs, see core/decisions.py
+    body: bytes = b""  # msgpack of what the verb needs, see core/reviewing/decisions.py
 
 
 class TilePoint(msgspec.Struct, frozen=True, array_like=True):

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.fusion import Camera
-from scanner.core.reviewlog import Word, anchor_of, encode_body
+from scanner.core.fusing.fusion import Camera
+from scanner.core.reviewing.reviewlog import Word, anchor_of, encode_body
 from scanner.hub.stores.database import Database
 from scanner.records import Covariance, Kind
 

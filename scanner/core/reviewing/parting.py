@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from scanner.core.fusion import Camera, Member, kind_shares
+from scanner.core.fusing.fusion import Camera, Member, kind_shares
+from scanner.core.fusing.vicinity import Floats, common_m2, relative
 from scanner.core.geometry import Origin
-from scanner.core.reviewlog import REST_MAX, Anchor, Part, Split, anchor_of
-from scanner.core.vicinity import Floats, common_m2, relative
+from scanner.core.reviewing.reviewlog import REST_MAX, Anchor, Part, Split, anchor_of
 from scanner.core.wire import KIND_CODES, Record
 from scanner.errors import UsageError
 from scanner.records import Covariance, Kind

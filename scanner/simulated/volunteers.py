@@ -1,7 +1,7 @@
 """Simulated volunteers over weeks: where they live, how they walk, what they find on their way.
 
 The part of the simulator that privacy is measured with. The errors of a find are those of
-``scanner.simulation``; what is done with it is left to the real policies.
+``scanner.simulated.walks``; what is done with it is left to the real policies.
 """
 
 import math
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from scanner.core.geometry import Origin
 from scanner.core.sites import group
 from scanner.records import Sighting
-from scanner.simulation import GNSS_CORRELATION_S, SPEED_MPS, Array, Errors, sighting
+from scanner.simulated.walks import GNSS_CORRELATION_S, SPEED_MPS, Array, Errors, sighting
 
 EVEN: Final = 0.5
 

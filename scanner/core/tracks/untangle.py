@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.core.bundle import Bundle
-from scanner.core.labels import NOBODY
+from scanner.core.tracks.bundle import Bundle
+from scanner.core.tracks.labels import NOBODY
 from scanner.records import Glimpse
 
 Array = NDArray[np.float64]

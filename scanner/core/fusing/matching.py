@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.spots import Frame, Mark, Pass, Spot, inverse
+from scanner.core.fusing.spots import Frame, Mark, Pass, Spot, inverse
 
 NEW_DENSITY: Final = 4e-4  # cameras not yet on the map per square metre, where one was just seen
 BEAM: Final = 6  # assignments followed at once

@@ -2,9 +2,9 @@
 
 The result depends on the set of records only, neither on their order nor on what was there before.
 The ground is divided into cells of 700 m. The records of a cell and those round it are put together
-(``core/association.py``), and that decides for the records of the cell which camera each of their
-marks shows. So what a new record can change lies within a few hundred metres, however far cameras
-chain through a town, and the map can be made anew piece by piece.
+(``association.py``), and that decides for the records of the cell which camera each of their marks
+shows. So what a new record can change lies within a few hundred metres, however far cameras chain
+through a town, and the map can be made anew piece by piece.
 """
 
 import math
@@ -14,9 +14,9 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.spots import KIND_RIGHT
-from scanner.core.spots import kind_shares as shares_of
-from scanner.core.vicinity import (
+from scanner.core.fusing.spots import KIND_RIGHT
+from scanner.core.fusing.spots import kind_shares as shares_of
+from scanner.core.fusing.vicinity import (
     HALO_M,
     Cell,
     Report,
@@ -25,7 +25,7 @@ from scanner.core.vicinity import (
     cells_near,
     middle_of,
 )
-from scanner.core.window import Finding, Name, Window, alone
+from scanner.core.fusing.window import Finding, Name, Window, alone
 from scanner.core.wire import KIND_CODES, CameraEntry, geohash
 from scanner.records import Covariance, Kind
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scanner.core.bundle import SWAY_RAD, Bundle
 from scanner.core.geometry import wrap_deg
-from scanner.core.untangle import untangle
+from scanner.core.tracks.bundle import SWAY_RAD, Bundle
+from scanner.core.tracks.untangle import untangle
 from scanner.records import Glimpse, Kind
 
 Fragment = list[Glimpse]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scanner.core import locate as model
 from scanner.core.geometry import LensModel
-from scanner.core.lenses import level_from_seen, seen_from_level
+from scanner.core.lens.lenses import level_from_seen, seen_from_level
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from scanner.core import osm_reading as reading
+from scanner.core.osm import reading
 from scanner.core.wire import CameraProperties, Claims
 from scanner.records import Kind
 

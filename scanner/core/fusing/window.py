@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.association import Associator
-from scanner.core.estimate import Estimator
+from scanner.core.fusing.association import Associator
+from scanner.core.fusing.estimate import Estimator
+from scanner.core.fusing.spots import NAMED, Frame, Mark, Pair, Pass, Spot, Symmetric
+from scanner.core.fusing.vicinity import FLOOR_M2, Cell, Report, cells_near, common_m2, middle_of
 from scanner.core.geometry import Origin
-from scanner.core.spots import NAMED, Frame, Mark, Pair, Pass, Spot, Symmetric
-from scanner.core.vicinity import FLOOR_M2, Cell, Report, cells_near, common_m2, middle_of
 from scanner.core.wire import CameraEntry
 
 NEAR_M: Final = 35.0  # round a cell, where records are assigned as carefully as in it

@@ -6,12 +6,12 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.fusion import Camera
+from scanner.core.fusing.fusion import Camera
+from scanner.core.fusing.joining import chi2
+from scanner.core.fusing.vicinity import GATE_CHI2
 from scanner.core.geometry import Origin
-from scanner.core.joining import chi2
-from scanner.core.pieces import Pieces
-from scanner.core.reviewlog import Anchor, Body, Decision, Word
-from scanner.core.vicinity import GATE_CHI2
+from scanner.core.reviewing.pieces import Pieces
+from scanner.core.reviewing.reviewlog import Anchor, Body, Decision, Word
 from scanner.records import Covariance, Kind
 
 SURE_SHARE: Final = 0.95  # from which two kinds are not one camera named wrongly

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from scanner.core.fusion import Camera
+from scanner.core.fusing.fusion import Camera
 from scanner.core.geometry import Origin
 from scanner.records import Covariance, Kind
 

@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.fusion import Camera
-from scanner.core.pieces import Pieces
-from scanner.core.reviewlog import (
+from scanner.core.fusing.fusion import Camera
+from scanner.core.reviewing.pieces import Pieces
+from scanner.core.reviewing.reviewlog import (
     VERDICTS,
     Body,
     Decision,
@@ -30,7 +30,7 @@ from scanner.core.reviewlog import (
     Verdict,
     standing,
 )
-from scanner.core.tombstones import Graves, last_word
+from scanner.core.reviewing.tombstones import Graves, last_word
 from scanner.core.wire import Basis
 from scanner.records import Kind
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.core.spots import MEMORY_M, Mark, Pair, Pass, Spot, Symmetric, inverse
+from scanner.core.fusing.spots import MEMORY_M, Mark, Pair, Pass, Spot, Symmetric, inverse
 
 Floats = NDArray[np.float64]
 Told = tuple[Floats, Floats]  # information (2 m, 2 m) and the same times the places (2 m)

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from scanner.core.matching import MISS_COST, NEW_COST, PLANE, bounds, match
-from scanner.core.spots import Frame, Mark, Pair, Pass, Spot, biases, kind_cost, offset
+from scanner.core.fusing.matching import MISS_COST, NEW_COST, PLANE, bounds, match
+from scanner.core.fusing.spots import Frame, Mark, Pair, Pass, Spot, biases, kind_cost, offset
 
 SWEEPS: Final = 1  # times each record is assigned again against all others
 SURE: Final = 3.0  # -2 ln of how likely the next best is: such an assignment is left as it is

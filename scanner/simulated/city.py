@@ -17,7 +17,7 @@ from scanner.core.geometry import Origin
 from scanner.core.sites import group
 from scanner.core.wire import Record
 from scanner.records import Covariance, Kind, Sighting, Withheld
-from scanner.simulation import (
+from scanner.simulated.walks import (
     GNSS_CORRELATION_S,
     KIND_RIGHT,
     KINDS,

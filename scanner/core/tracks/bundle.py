@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.core.geometry import Origin
-from scanner.core.labels import NOBODY, label_frames
 from scanner.core.locate import GLIMPSE_SIZE_SIGMA, HEAD_SIZE_M, MOUNT_HEIGHT_M, SIZE_SIGMA
+from scanner.core.tracks.labels import NOBODY, label_frames
 from scanner.records import Glimpse, Kind
 
 Array = NDArray[np.float64]

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scanner.core import fixes
 from scanner.core import locate as model
 from scanner.core.geometry import LensModel, Origin, hfov_from_focal
-from scanner.core.lenses import level_from_seen, seen_from_level
-from scanner.core.robust import huber, whitening_of
+from scanner.core.lens.lenses import level_from_seen, seen_from_level
+from scanner.core.lens.robust import huber, whitening_of
 from scanner.records import Glimpse
 
 Array = NDArray[np.float64]

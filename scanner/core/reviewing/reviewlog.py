@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from scanner.core.fusion import Member
+from scanner.core.fusing.fusion import Member
 from scanner.errors import UNREADABLE, WireError
 from scanner.records import Covariance, Kind
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from scanner.core.fusion import Camera, Member
-from scanner.core.joining import joined
-from scanner.core.reviewlog import Anchor, Body, Decision, Part, Split, anchor_of, named
+from scanner.core.fusing.fusion import Camera, Member
+from scanner.core.fusing.joining import joined
+from scanner.core.reviewing.reviewlog import Anchor, Body, Decision, Part, Split, anchor_of, named
 
 
 class Pieces:

@@ -18,8 +18,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from scanner.core.adjustment import LENS, Walk
 from scanner.core.geometry import LensModel
+from scanner.core.lens.adjustment import LENS, Walk
 from scanner.records import Glimpse, Track
 
 MIN_TRACK_VIEWS: Final = 6

@@ -1,0 +1,1 @@
+"""What reviewers decide, applied to what fusion found."""

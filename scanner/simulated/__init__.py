@@ -1,0 +1,1 @@
+"""Streets, cities and volunteers made from a seed, with the truth beside them."""
