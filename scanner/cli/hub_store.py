@@ -5,12 +5,15 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from scanner.errors import UsageError
 from scanner.hub import backups
 from scanner.hub.features import Policy
 from scanner.hub.service import DATABASE
 from scanner.hub.stores import Store, database_file, open_store
+
+CONFIRMING_COHORTS: Final = 2  # as campaigns under the default profile, careful, want it
 
 
 def default_data() -> Path:
@@ -34,9 +37,9 @@ def add_publication(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cohorts",
         type=int,
-        default=0,
+        default=CONFIRMING_COHORTS,
         metavar="N",
-        help="publish what so many cohorts report, or a reviewer; 0: any one report",
+        help="publish what so many cohorts report, or a reviewer confirms (2); 0: any one report",
     )
 
 

@@ -196,7 +196,7 @@ def serve(url: str, count: int, seconds: float) -> bool:
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "scanner", "hub", "serve", "--db", url, "--data", folder,
-                "--port", "0", "--broker", f"127.0.0.1:{broker.port}",
+                "--port", "0", "--broker", f"127.0.0.1:{broker.port}", "--cohorts", "0",
             ],
             stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip

@@ -180,6 +180,11 @@ def count(data: Path) -> int:
         return int(db.execute("SELECT count(*) FROM reports").fetchone()[0])
 
 
+def cameras(data: Path) -> int:
+    with contextlib.closing(open_store(data / DATABASE)) as store:
+        return store.size()
+
+
 def test_a_hub_killed_before_it_could_write_gets_the_record_again(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
@@ -457,7 +462,8 @@ def scanner(*arguments: object, home: Path | None = None) -> "subprocess.Complet
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_with_a_broker_of_its_own_and_stop(tmp_path: Path, number: signal.Signals) -> None:
-    with serve(tmp_path, "--embedded-broker", "--broker-port", "0") as process:
+    own = ("--embedded-broker", "--broker-port", "0", "--cohorts", "0")
+    with serve(tmp_path, *own) as process:
         assert process.stdout
         lines = dict(process.stdout.readline().split() for _ in range(3))
         assert lines["key"] == scanner("keys", "--data", tmp_path).stdout.strip()
@@ -474,6 +480,23 @@ def test_serve_with_a_broker_of_its_own_and_stop(tmp_path: Path, number: signal.
     shown = scanner("export", "--data", tmp_path, "--format", "geojson")
     assert len(msgspec.json.decode(shown.stdout, type=Cell).features) == 1
     assert scanner("rebuild", "--data", tmp_path).stdout == "1 cameras, nothing changed\n"
+
+
+@pytest.mark.parametrize(("options", "shown"), [((), 0), (("--cohorts", "0"), 1)])
+def test_one_report_is_published_only_by_a_hub_that_was_told_so(
+    tmp_path: Path, broker: Mosquitto, options: tuple[str, ...], shown: int
+) -> None:
+    with serve(tmp_path, "--broker", f"127.0.0.1:{broker.port}", *options) as process:
+        assert process.stdout
+        page = process.stdout.readline().split()[1]
+        with Reader(broker.settings) as reader:
+            until(lambda: reader.retained.get("hub/status") == b"online")
+        deliver(broker.settings, [sealed(tmp_path, site(0))])
+        until(lambda: cameras(tmp_path) == 1)
+        time.sleep(1)  # time to publish what should not be
+        features = httpx.get(f"{page}/api/cameras.geojson").json()["features"]
+        process.terminate()
+    assert len(features) == shown
 
 
 def test_export_reads_the_database_that_is_named(tmp_path: Path) -> None:
