@@ -25,6 +25,7 @@ from models.sheet import draw_sheet, draw_worst
 from models.sources import find_sources, pictures
 from models.truth import Truth, read_truth
 from scanner.errors import ModelError
+from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.tflite import RUNTIMES, TfliteDetector
 
 LOWEST = 0.05  # score from which detections count for the average precision
@@ -112,7 +113,9 @@ def look_at_all(
 ) -> tuple[Seen, dict[str, Any]]:
     """Return what a model sees, and the figures of it."""
     detector = Remembering(open_detector(model, min(LOWEST, args.threshold), args.runtime))
-    looks = [look(detector, truth, group) for group, truth in gathered]
+    beside = args.closeup or closeup_beside(args.model)
+    closer = CloseUp(beside, args.runtime) if beside and not args.no_closeup else None
+    looks = [look(detector, truth, group, closer) for group, truth in gathered]
     seen = Seen(looks, DATA, args.threshold)
     figures: dict[str, Any] = {"model": model.name, "threshold": args.threshold}
     if looks:
@@ -168,6 +171,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--held-out", type=Path, action="append", default=[],
         help="a --backgrounds folder of training: the pictures it left out, as negatives",
     )  # fmt: skip
+    parser.add_argument("--closeup", type=Path, help="the network that looks at finds close up")
+    parser.add_argument("--no-closeup", action="store_true", help="not even the one beside --model")
     parser.add_argument("--float", type=Path, help="a second file to compare with, as unquantised")
     parser.add_argument(
         "--runtime", choices=list(RUNTIMES), default="", help="else the first found"

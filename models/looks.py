@@ -21,6 +21,7 @@ from models.flatbuffer import UnreadableError, load
 from models.truth import Truth
 from scanner.core.tiles import Tile, grid
 from scanner.errors import ModelError
+from scanner.hardware.closeup import CloseUp
 from scanner.hardware.engines import check_outputs, open_interpreter
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import detect_everywhere, look_at
@@ -123,13 +124,14 @@ def as_arrays(detections: Sequence[Detection]) -> tuple[NDArray[np.float32], NDA
     return np.array(boxes, np.float32).reshape(-1, 4), scores
 
 
-def look(detector: Remembering, truth: Truth, group: str) -> Look:
-    """Look at one picture in every way."""
+def look(detector: Remembering, truth: Truth, group: str, closer: CloseUp | None = None) -> Look:
+    """Look at one picture in every way; what every scale finds, also close up."""
     pixels = np.asarray(Image.open(truth.path).convert("RGB"))
     height, width = pixels.shape[:2]
     detector.forget()
+    found = detect_everywhere(detector, pixels)
     ways = {
-        EVERY_SCALE: detect_everywhere(detector, pixels),
+        EVERY_SCALE: closer.weigh(pixels, found) if closer else found,
         NATIVE_TILES: look_at(detector, pixels, grid(width, height, detector.tile_size)),
         ONE_LOOK: look_at(detector, pixels, [Tile(0, 0, max(height, width))]),
     }

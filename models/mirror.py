@@ -58,14 +58,22 @@ def write_weights(run: Path, out: Path) -> None:
     torch.save({"average": half}, out)
 
 
+def keras_values(nodes: Sequence[Node], side: int) -> tuple[Any, dict[str, Any]]:
+    """Return the input, x / 255 as NHWC with that side, and the value of every node."""
+    import keras  # noqa: PLC0415 - only this step has TensorFlow
+
+    entry = keras.Input((side, side, 3), batch_size=1, name="pixels")
+    values = {"input": entry}
+    for node in nodes:
+        values[node.name] = _keras_node(node, [values[name] for name in node.inputs])
+    return entry, values
+
+
 def keras_model(arrays: dict[str, np.ndarray]) -> Any:
     """Return the plan as a Keras model with the folded weights, taking x / 255 as NHWC."""
     import keras  # noqa: PLC0415 - only this step has TensorFlow
 
-    entry = keras.Input((TILE_PX, TILE_PX, 3), batch_size=1, name="pixels")
-    values = {"input": entry}
-    for node in detector():
-        values[node.name] = _keras_node(node, [values[name] for name in node.inputs])
+    entry, values = keras_values(detector(), TILE_PX)
     model = keras.Model(entry, [values[name] for name in outputs()])
     for node in detector():
         if node.weights:
@@ -106,8 +114,6 @@ def _keras_node(node: Node, inputs: list[Any]) -> Any:
 
 def convert(arrays_file: Path, out: Path, *, float32: bool) -> None:
     """Check the Keras model against PyTorch and write the .tflite file."""
-    import tensorflow as tf  # noqa: PLC0415
-
     arrays = dict(np.load(arrays_file))
     tiles = arrays["tiles"].astype(np.float32) / 255
     model = keras_model(arrays)
@@ -119,6 +125,12 @@ def convert(arrays_file: Path, out: Path, *, float32: bool) -> None:
     print(f"PyTorch against Keras: largest difference {worst:.2g}")
     if worst > PARITY_LIMIT:
         raise SystemExit(f"the Keras mirror differs from PyTorch by {worst:.2g}: not exported")
+    write_tflite(model, tiles, out, float32=float32)
+
+
+def write_tflite(model: Any, tiles: np.ndarray, out: Path, *, float32: bool = False) -> None:
+    """Write a Keras model, int8 by the ranges that tiles (n, S, S, 3) of 0 to 1 give it."""
+    import tensorflow as tf  # noqa: PLC0415 - only this step has TensorFlow
 
     def calibration() -> Iterator[list[np.ndarray]]:
         for tile in tiles:
@@ -127,7 +139,7 @@ def convert(arrays_file: Path, out: Path, *, float32: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # A signature of one tile: without it the file's batch stays open, which no compiler maps.
         # from_concrete_functions fails on READ_VARIABLE.
-        one = [tf.TensorSpec((1, TILE_PX, TILE_PX, 3), tf.float32)]
+        one = [tf.TensorSpec((1, *tiles.shape[1:]), tf.float32)]
         model.export(folder, verbose=False, input_signature=one)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if not float32:
@@ -143,13 +155,13 @@ def convert(arrays_file: Path, out: Path, *, float32: bool) -> None:
     print(f"{out}: {len(data)} bytes")
 
 
-def check_input(model: Path) -> None:
+def check_input(model: Path, side: int = TILE_PX) -> None:
     """Stop unless the file takes int8 = pixel - 128, as the scanner gives it."""
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
     details = Interpreter(str(model)).get_input_details()[0]
     scale, zero = details["quantization"]
-    if list(details["shape"]) != [1, TILE_PX, TILE_PX, 3] or zero != -128:
+    if list(details["shape"]) != [1, side, side, 3] or zero != -128:
         raise SystemExit(f"{model}: input {details['shape']}, zero point {zero}, not usable")
     if abs(scale * 255 - 1) > 1e-3:
         raise SystemExit(f"{model}: input scale {scale:.6f} is not 1/255: no tile has 0 and 255")

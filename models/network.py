@@ -86,6 +86,15 @@ class Network(nn.Module):
                 values[node.name] = self._run(node, [values[name] for name in node.inputs])
         return [values[name] for name in outputs()]
 
+    def value(self, wanted: str, pixels: Tensor) -> Tensor:
+        """Return the value of one node, and run no node after it."""
+        values = {"input": pixels}
+        for node in self.plan:
+            values[node.name] = self._run(node, [values[name] for name in node.inputs])
+            if node.name == wanted:
+                break
+        return values[wanted]
+
     def _run(self, node: Node, inputs: list[Tensor]) -> Tensor:
         if node.op == "add":
             return inputs[0] + inputs[1]

@@ -35,6 +35,7 @@ BLOCKS = (
 )
 STEM_CHANNELS = 32
 LEVEL_BLOCKS = (4, 10, 11)  # the last block of stride 8, 16 and 32
+CLOSEUP_PX, CLOSEUP_BLOCK, CLOSEUP_CELLS = 128, 10, 8  # of the network that looks at finds again
 NECK_CHANNELS = 64
 TOWER_LAYERS = 2
 

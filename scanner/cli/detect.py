@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from scanner.app import open_detector
+from scanner.app import open_closeup, open_detector
 from scanner.cli import add_config_option, config_of
 from scanner.cli.text import json_line
 from scanner.errors import MediaError, UsageError
@@ -30,7 +30,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Print what is seen in each picture; a broken one is named and left out."""
     config = config_of(args)
-    detector = open_detector(config, twice=True)
+    closer = open_closeup(config)
+    # What the close-up may still lift to the threshold, the detector has to answer.
+    detector = open_detector(config, odds=0.0 if closer else 1.0, twice=True)
     failed = False
     for path in _pictures(args.images):
         try:
@@ -40,9 +42,10 @@ def run(args: argparse.Namespace) -> int:
             failed = True
             continue
         start = time.perf_counter()
-        found = [
-            d for d in detect_everywhere(detector, pixels) if d.score >= config.detector.threshold
-        ]
+        found = detect_everywhere(detector, pixels)
+        if closer:
+            found = closer.weigh(pixels, found)
+        found = [d for d in found if d.score >= config.detector.threshold]
         ms = (time.perf_counter() - start) * 1e3
         height, width = pixels.shape[:2]
         print(_json(path, width, height, ms, found) if args.json else _text(path, found))

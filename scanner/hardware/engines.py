@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import ModelError
+from scanner.hardware import soundness
 from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.edgetpu_worker import load_runtime
 from scanner.records import Kind
@@ -57,7 +58,7 @@ class Processor:
     def __init__(self, model: Path, threads: int, runtime: str = "") -> None:
         self._interpreter = open_interpreter(model, threads, runtime)
         inputs = self._interpreter.get_input_details()
-        self._input, self.tile_size = _check_input(model, inputs)
+        self._input, self.tile_size = input_of(model, inputs)
         self.levels = check_outputs(model, self._interpreter.get_output_details(), self.tile_size)
         self.pixels = np.empty((self.tile_size, self.tile_size, 3), np.uint8)
 
@@ -78,7 +79,7 @@ class Accelerated:
     def __init__(self, model: Path, tpu: EdgeTpu) -> None:
         self._tpu = tpu
         inputs, outputs = ([_decoded(t) for t in group] for group in (tpu.inputs, tpu.outputs))
-        _, self.tile_size = _check_input(model, inputs)
+        _, self.tile_size = input_of(model, inputs)
         self.levels = check_outputs(model, outputs, self.tile_size)
         tensors = {t["index"]: _view(tpu.memory, t) for t in outputs}
         self._outputs: Mapping[int, NDArray[np.int8]] = tensors
@@ -119,6 +120,7 @@ def open_interpreter(model: Path, threads: int, runtime: str = "") -> Any:
     if not model.is_file():
         raise ModelError(f"{model}: no such file", hint="see detector.model in scanner.toml")
     try:
+        soundness.check(model.read_bytes())
         with _quiet():
             interpreter = find_runtime(runtime).Interpreter(
                 model_path=str(model), num_threads=threads
@@ -145,7 +147,8 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _check_input(model: Path, inputs: list[dict[str, Any]]) -> tuple[int, int]:
+def input_of(model: Path, inputs: list[dict[str, Any]]) -> tuple[int, int]:
+    """Number and side of the one input, a square picture; raises ModelError."""
     shape = [int(n) for n in inputs[0]["shape"]]
     square = len(inputs) == 1 and len(shape) == 4 and shape[1] == shape[2]  # noqa: PLR2004
     if not square or shape[0] != 1 or shape[3] != 3 or inputs[0]["dtype"] is not np.int8:  # noqa: PLR2004

@@ -1,7 +1,9 @@
 """Every command as a person meets it: help, exit codes, errors of one line."""
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from scanner.cli import COMMANDS
+from scanner.replay.frames import open_frames
 from tests.helpers.media import write_gpx, write_pictures, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +108,27 @@ def test_a_broken_picture_is_named_and_the_others_are_looked_at(tmp_path: Path) 
         ("c.png", 40, 50),
     ]
     assert all(r["ms"] > 0 and isinstance(r["cameras"], list) for r in rows)
+
+
+def test_finds_are_looked_at_close_up_by_what_lies_beside_the_detector(tmp_path: Path) -> None:
+    with contextlib.closing(open_frames(ROOT / "scanner" / "demo" / "walk.mp4", rate=1)) as walk:
+        Image.fromarray(next(walk.frames()).pixels).save(tmp_path / "frame.png")
+    answers = []
+    for beside in (False, True):
+        folder = tmp_path / str(beside)
+        folder.mkdir()
+        for name in ("detector.tflite", *["closeup.tflite"] * beside):
+            shutil.copy(ROOT / "models" / name, folder)
+        config = folder / "scanner.toml"
+        config.write_text(f'[detector]\nmodel = "{folder}/detector.tflite"\nthreshold = 0.4\n')
+        row = json.loads(
+            scanner("detect", "--json", "--config", config, tmp_path / "frame.png").stdout
+        )
+        answers.append({tuple(found["box"]): found["score"] for found in row["cameras"]})
+    alone, close = answers
+    both = alone.keys() & close.keys()
+    assert both
+    assert all(alone[box] != close[box] for box in both)
 
 
 def test_replay_prints_a_feature_collection(video: Path, track: Path) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def test_figures_of_a_known_network(
     assert photographs["share_of_width"][">=10 %"]["cameras"] == 2
     rates = figures["recall at false alarms per picture"]["every_scale"]
     assert rates["1.0"] == {"recall": 0.0, "threshold": None}  # all eight share one score
+
+
+@pytest.mark.parametrize(("options", "recall"), [((), 0), (("--no-closeup",), 0.5)])
+def test_the_close_up_network_beside_the_detector_counts_unless_told_not_to(
+    options: tuple[str, ...],
+    recall: float,
+    network: Path,
+    yolo: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In a plain picture it speaks against a camera, so that no score of 0.9 is left."""
+    shutil.copy(DETECTOR.with_name("closeup.tflite"), network.parent)
+    threshold = ("--threshold", "0.9")
+    figures = printed(capsys, "--model", network, "--data", yolo, *threshold, *options)
+    assert figures["photographs"]["every_scale"]["recall"]["value"] == recall
 
 
 @pytest.mark.parametrize("place", ["boxes.json", "images/boxes.json"])
