@@ -17,7 +17,8 @@ from scanner.enrolment import Enrolment, Epoch
 from scanner.errors import ConfigError
 
 PROFILES: Final = ("open", "careful", "hostile")  # the stricter, the later
-LONGEST: Final = 32_768  # characters; reading dotted keys takes time with their square
+LONGEST: Final = 32_768  # characters
+LONGEST_LINE: Final = 2_000  # of them; reading dotted keys takes time and memory with their square
 DEFAULT_PATH: Final = Path("/etc/scanner/scanner.toml")
 
 
@@ -158,6 +159,15 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             " 127.0.0.1:9050; empty: none",
         ),
     ] = ""
+    hold_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="open profile: a record stays so long after the broker has"
+            " it, and is sent again if the connection breaks meanwhile",
+        ),
+    ] = 120.0
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -233,14 +243,16 @@ def parse(text: str, name: str) -> Config:
     """Configuration from TOML text; ``name`` is used in messages."""
     if len(text) > LONGEST:
         raise ConfigError(f"{name}: longer than {LONGEST} characters: not a scanner.toml")
+    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
+        raise ConfigError(f"{name}: a line of more than {LONGEST_LINE} characters")
     try:
         config = msgspec.convert(tomllib.loads(text), Config, strict=True)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise ConfigError(f"{name}: not valid TOML: {e}") from e
     except msgspec.ValidationError as e:
         raise ConfigError(
             f"{name}: {_readable(str(e))}", hint="`scanner config explain` lists every key"
         ) from e
+    except (ValueError, RecursionError) as e:  # of a number with thousands of digits, too
+        raise ConfigError(f"{name}: not valid TOML: {e}") from e
     _refuse_non_finite(name, config)
     return config
 

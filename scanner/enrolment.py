@@ -17,11 +17,11 @@ from scanner.errors import UNREADABLE, ConfigError
 QR_BYTES: Final = 2_300  # of 2,331 that the largest QR code holds at error correction level M
 FILE: Final = "enrolment.json"  # as installed, beside scanner.toml
 CA_FILE: Final = "enrolment-ca.pem"
-EPOCH: Final = r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])\Z"  # \Z: a line end must not slip by
+EPOCH: Final = r"^2[0-9]{3}-(Q[1-4]|0[1-9]|1[0-2])\Z"  # \Z: a line end must not slip by
 MONTHS_A_QUARTER: Final = 3
 
 Epoch = Annotated[str, Meta(pattern=EPOCH)]  # a quarter, 2026-Q4, or a month, 2026-11
-Month = Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])\Z")]
+Month = Annotated[str, Meta(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])\Z")]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Modulus = Annotated[bytes, Meta(min_length=256, max_length=256)]
 Profile = Literal["open", "careful", "hostile"]
@@ -43,7 +43,9 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What the first line says."""
 
     v: Literal[1]
-    made: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z", description="day it was made")]
+    made: Annotated[
+        str, Meta(pattern=r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}\Z", description="day it was made")
+    ]
     campaign: Annotated[str, Meta(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
     profile: Profile = "careful"
     broker: Broker

@@ -4,8 +4,12 @@ import argparse
 import os
 import ssl
 import sys
+import warnings
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scanner import config as settings
 from scanner import enrolment, signing
@@ -16,6 +20,8 @@ from scanner.errors import ConfigError, UsageError
 PICTURES: Final = (".png", ".jpg", ".jpeg")
 PASSWORD_FILE: Final = "mqtt-password"  # noqa: S105 - where systemd's LoadCredential looks for it
 MOST_BYTES: Final = 65_536
+MOST_PIXELS: Final = 20_000_000  # a few bytes may claim to be a picture of gigabytes
+SIDE: Final = 3_000  # pixels; larger pictures are made smaller
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,15 +82,34 @@ def _from_picture(path: Path) -> str:
             "reading a QR code needs OpenCV",
             hint="pip install 'cctv-scanner[calibrate]', or read it with a phone and give the text",
         ) from e
-    picture = cv2.imread(str(path))
-    if picture is None:
-        raise UsageError(f"{path}: cannot be read as a picture")
+    picture = _grey(path)
     # Of codes as large as an enrolment's, found by markers all of 25 were read, by contours 11.
     for reader in (cv2.QRCodeDetectorAruco(), cv2.QRCodeDetector()):
-        text = reader.detectAndDecode(picture)[0]
+        try:
+            text = reader.detectAndDecode(picture)[0]
+        except (cv2.error, UnicodeDecodeError):  # of what only looks like a code
+            continue
         if text:
             return str(text)
     raise UsageError(f"{path}: no QR code is seen", hint="read it with a phone, give the text")
+
+
+def _grey(path: Path) -> NDArray[np.uint8]:
+    """A picture as (height, width), of bounded size."""
+    from PIL import Image  # noqa: PLC0415 - of the same extra
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                picture.draft("L", (SIDE, SIDE))  # a photograph is unpacked as small as will do
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise UsageError(f"{path}: more than {MOST_PIXELS // 10**6} million pixels")
+                grey = picture.convert("L")
+    except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as e:
+        raise UsageError(f"{path}: cannot be read as a picture") from e
+    grey.thumbnail((SIDE, SIDE))
+    return np.asarray(grey, dtype=np.uint8)
 
 
 def _check_ca(found: Enrolment) -> None:

@@ -118,10 +118,9 @@ class FixRing:
         return msgspec.structs.replace(fix, at_ns=round(fix.utc_s * NS) + delay)
 
     def _jumps(self, fix: Fix) -> bool:
-        for last in reversed(self._fixes):
-            if fix.at_ns - last.at_ns >= SAME_EPOCH_S * NS:
-                return _is_jump(last, fix)
-        return False
+        until_ns = fix.at_ns - round(SAME_EPOCH_S * NS)
+        before = bisect.bisect_right(self._fixes, until_ns, key=lambda f: f.at_ns)
+        return before > 0 and _is_jump(self._fixes[before - 1], fix)
 
     def _put_aside(self, fix: Fix) -> None:
         if self._aside and not _agree(self._aside[-1], fix):
@@ -160,7 +159,7 @@ class FixRing:
     def position_at(self, at_ns: int) -> Position | None:
         """Position at a time on the boot clock; None without a fresh fix around it."""
         place = self._place(at_ns)
-        if place is None:
+        if place is None or abs(place[0]) > 90:  # noqa: PLR2004 - walked on past a pole
             return None
         lat_deg, lon_deg, sigma_m, utc_s = place
         course = self._course(at_ns)

@@ -67,6 +67,14 @@ class Ground:
         )
 
 
+def squares_crossed(line: Ring) -> int:
+    """In how many squares the pieces of a line are looked up: what it costs in memory and time."""
+    return sum(
+        math.ceil(abs(lon_a - lon_b) / CELL_DEG + 1) * math.ceil(abs(lat_a - lat_b) / CELL_DEG + 1)
+        for (lon_a, lat_a), (lon_b, lat_b) in pairwise(line)
+    )
+
+
 class _Segments:
     """Pieces of lines by squares; long ones are in every square that their box touches."""
 

@@ -111,6 +111,8 @@ def fixes_from_nmea(lines: Iterable[str]) -> list[Fix]:
     reader = NmeaReader()
     fixes: list[Fix] = []
     for line in lines:
+        if "$" not in line:
+            continue
         for news in reader.feed(line.encode("ascii", errors="replace") + b"\n", 0):
             if fixes and fixes[-1].utc_s == news.utc_s:
                 fixes.pop()

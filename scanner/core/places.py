@@ -7,9 +7,10 @@ to 60 degrees north or south). Nothing here draws at random or keeps a coordinat
 
 import hashlib
 import math
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 METRES_PER_DEGREE: Final = 111_195.0  # of latitude, on a sphere of 6,371,009 m
 SEEN_CELL_M: Final = 12.0
@@ -130,7 +131,7 @@ class Home(msgspec.Struct, frozen=True):
     a block that answers yes too, and what is found there is kept back for good.
     """
 
-    salt: bytes
+    salt: Annotated[bytes, Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
     code: int
 
     def covers(self, lat_deg: float, lon_deg: float) -> bool:

@@ -3,6 +3,7 @@
 Everything here is public and read-only, but for what is under ``/api/review/``.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,9 +23,7 @@ from scanner.core.exposure import Sight
 from scanner.errors import StoreError, UsageError
 from scanner.hub import gpx, openapi, tiles
 from scanner.hub.api_answers import (
-    LICENCE,
     NOTICE,
-    Box,
     answer,
     failure,
     is_known,
@@ -36,7 +35,7 @@ from scanner.hub.api_answers import (
     parse_number,
     tag,
 )
-from scanner.hub.api_forms import changes_answer, exposure_answer
+from scanner.hub.api_forms import Health, Start, WellOrNot, changes_answer, exposure_answer
 from scanner.hub.api_guard import Guard, Limiter, content_policy
 from scanner.hub.api_reader import MapReader
 from scanner.hub.feed import Feed
@@ -60,29 +59,6 @@ class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
     tiles: str = ""
     attribution: str = ""
     truth: bool = False
-
-
-class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page needs to begin."""
-
-    tiles: str
-    attribution: str
-    truth: bool
-    review: bool
-    revision: int
-    extent: Box | None
-    licence: str = LICENCE
-    notice: str = NOTICE
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the hub is."""
-
-    ok: bool
-    broker: str  # "online", or why not
-    store: str  # "ok", or why not
-    records: int
-    quarantined: int
 
 
 class Api:
@@ -120,7 +96,7 @@ class Api:
             Route("/", self._index),
             Route("/api/cameras.geojson", self._cameras),
             Route("/api/camera/{id}", self._camera),
-            Route("/api/tiles/{z:int}/{x:int}/{y:int}.mvt", self._tile),
+            Route("/api/tiles/{z}/{x}/{y}.mvt", self._tile),
             Route("/api/changes", self._changes),
             Route("/api/changes.json", self._changes_since),
             Route("/api/exposure", self._exposure, methods=["POST"]),
@@ -177,7 +153,9 @@ class Api:
         return Response(body, media_type=GEOJSON, headers=kept(etag))
 
     async def _tile(self, request: Request) -> Response:
-        z, x, y = (int(request.path_params[k]) for k in "zxy")
+        # Not by Starlette's int: it fails where a number has thousands of digits.
+        told = [request.path_params[k] for k in "zxy"]
+        z, x, y = (int(t) if re.fullmatch("[0-9]{1,9}", t) else -1 for t in told)
         if not tiles.exists(z, x, y):
             return failure(404, "no such tile", hint=f"z 0 to {tiles.DEEPEST}, x and y below 2^z")
         tile = await run_in_threadpool(self._reader.tile, z, x, y)
@@ -241,9 +219,10 @@ class Api:
 
     async def _healthy(self, _request: Request) -> Response:
         state = await run_in_threadpool(self._health)
-        return answer({"ok": state.ok}, status=200 if state.ok else 503)
+        return answer(WellOrNot(state.ok), status=200 if state.ok else 503)
 
     async def _start(self, _request: Request) -> Response:
+        extent = await run_in_threadpool(self._reader.extent)
         return answer(
             Start(
                 tiles=BASEMAP if self._basemap else self._page.tiles,
@@ -251,7 +230,7 @@ class Api:
                 truth=self._page.truth,
                 review=bool(self._review),
                 revision=await run_in_threadpool(self._reader.revision),
-                extent=await run_in_threadpool(self._reader.extent),
+                extent=list(extent) if extent else None,
             )
         )
 

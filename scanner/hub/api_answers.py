@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from typing import Final
 
 import msgspec
@@ -16,6 +17,9 @@ LICENCE_LINK: Final = '<https://opendatacommons.org/licenses/odbl/1-0/>; rel="li
 LICENCE: Final = Cell(features=[]).licence
 NOTICE: Final = Cell(features=[]).notice
 REVALIDATE: Final = "no-cache"  # keep it, but ask whether it still holds
+
+_NUMBER: Final = r"[-+]?[0-9]{1,16}(\.[0-9]{0,32})?([eE][-+]?[0-9]{1,2})?"
+BOX: Final = rf"^{_NUMBER}(,{_NUMBER}){{3}}$"
 
 Box = tuple[float, float, float, float]
 
@@ -67,16 +71,15 @@ def parse_box(text: str | None) -> Box | None:
 
     Raises UsageError with words for the person who asked.
     """
-    if not text:
+    if text is None:
         return None
     wanted = UsageError(
         "bbox must be west,south,east,north in degrees", hint="as in 4.88,52.36,4.91,52.38"
     )
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError as e:
-        raise wanted from e
-    if not all(map(math.isfinite, (west, south, east, north))) or south > north:
+    if not re.fullmatch(BOX, text):
+        raise wanted
+    west, south, east, north = (float(part) for part in text.split(","))
+    if not (-90 <= south <= north <= 90 and max(abs(west), abs(east)) <= 180):  # noqa: PLR2004
         raise wanted
     return west, south, east, north
 
@@ -85,10 +88,7 @@ def parse_number(text: str | None, name: str, default: float, low: float, high: 
     """A number of a query within limits; raises UsageError."""
     if text is None:
         return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = float(text) if re.fullmatch(_NUMBER, text) else math.nan
     if not low <= value <= high:
         raise UsageError(f"{name} {text[:20]!r} is none", hint=f"{low:g} to {high:g}")
     return value

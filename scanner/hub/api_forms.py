@@ -1,8 +1,9 @@
 """The bodies of the web side's longer answers."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from scanner.core.exposure import Exposure, Seen, Sight, Stretch
 from scanner.core.wire import Point
@@ -98,6 +99,35 @@ class ExposureAnswer(msgspec.Struct, frozen=True, kw_only=True):
     kept: Literal["nothing"] = "nothing"  # what the hub keeps of the way
     licence: str = LICENCE
     notice: str = NOTICE
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page needs to begin."""
+
+    tiles: str
+    attribution: str
+    truth: bool
+    review: bool
+    revision: int
+    extent: Annotated[list[float], Meta(min_length=4, max_length=4)] | None  # a box
+    licence: str = LICENCE
+    notice: str = NOTICE
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the hub is."""
+
+    ok: bool
+    broker: str  # "online", or why not
+    store: str  # "ok", or why not
+    records: int
+    quarantined: int
+
+
+class WellOrNot(msgspec.Struct, frozen=True):
+    """Whether the hub is well."""
+
+    ok: bool
 
 
 def exposure_answer(found: Exposure, sight: Sight) -> ExposureAnswer:

@@ -14,7 +14,8 @@ from scanner.core.wire import KIND_CODES, Cell
 from scanner.errors import UsageError
 from scanner.hub import tiles
 from scanner.hub.api_answers import LICENCE, NOTICE, Box
-from scanner.hub.stores.protocol import PUBLIC, Cluster, PublicChange, Shown, Store, TilePoint
+from scanner.hub.stores.protocol import PUBLIC, PublicChange, Shown, Store
+from scanner.hub.stores.tiled import Cluster, TilePoint
 from scanner.records import Kind
 
 SHELF_BYTES: Final = 32_000_000
@@ -71,6 +72,8 @@ class MapReader:
 
     def camera(self, camera_id: str) -> bytes | None:
         """Feature of one public camera."""
+        if not camera_id.isprintable():  # PostgreSQL takes no NUL
+            return None
         with self._lock:
             stored = self._store.camera(camera_id)
         shown = stored.shown if stored else None

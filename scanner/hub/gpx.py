@@ -9,7 +9,7 @@ from scanner.core.exposure import Place
 from scanner.errors import UsageError
 
 BYTES_MAX: Final = 5_000_000
-POINTS_MAX: Final = 50_000
+POINTS_MAX: Final = 20_000  # five hours at one a second; more take longer than a second to answer
 LENGTH_MAX_M: Final = 500_000.0
 _LINES: Final = ("trkseg", "rte")
 _POINTS: Final = ("trkpt", "rtept")

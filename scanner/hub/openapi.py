@@ -5,18 +5,24 @@ from typing import Any, Final
 import msgspec
 
 from scanner.core.wire import CameraFeature, Cell
-from scanner.hub.api_answers import LICENCE, NOTICE, Failure
-from scanner.hub.api_forms import Changes, ExposureAnswer
+from scanner.hub.api_answers import BOX, LICENCE, NOTICE, Failure
+from scanner.hub.api_forms import Changes, ExposureAnswer, Health, Start, WellOrNot
 from scanner.hub.api_reader import Statistics
+from scanner.hub.review import LOG_MAX, Wanted
+from scanner.hub.review_api import HEADER, QUEUE_MAX, Done, Log, Login, Me, UndoWanted, Waiting
 
 Node = dict[str, Any]
 
-_SCHEMAS: Final = (Cell, CameraFeature, Changes, ExposureAnswer, Statistics, Failure)
+_SCHEMAS: Final = (
+    *(Cell, CameraFeature, Changes, ExposureAnswer, Statistics, Failure),
+    *(Health, Start, WellOrNot),
+    *(Login, Me, Waiting, Wanted, UndoWanted, Done, Log),
+)
 _BOX: Final[Node] = {
     "name": "bbox",
     "in": "query",
     "description": "west,south,east,north in degrees; west > east: across the date line",
-    "schema": {"type": "string", "examples": ["4.88,52.36,4.91,52.38"]},
+    "schema": {"type": "string", "pattern": BOX, "examples": ["4.88,52.36,4.91,52.38"]},
 }
 _SEEN: Final = "The answer you have still holds (If-None-Match)."
 _DESCRIPTION: Final = (
@@ -104,7 +110,7 @@ def _question_paths() -> Node:
                 "parameters": [_number("reach_m", 5, 200, 30), _number("cone_deg", 10, 180, 90)],
                 "requestBody": {
                     "required": True,
-                    "description": "A GPX 1.1 track or route, at most 5 MB, 50,000 points, 500 km",
+                    "description": "A GPX 1.1 track or route, at most 5 MB, 20,000 points, 500 km",
                     "content": {"application/gpx+xml": _TEXT},
                 },
                 "responses": _responses(
@@ -125,47 +131,66 @@ def _question_paths() -> Node:
 
 
 def _hub_paths() -> Node:
-    plain = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    document = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    well = _body("WellOrNot")
     return {
-        "/api/openapi.json": _get("This description", {200: ("The document.", plain)}),
-        "/api/status": _get("How the hub is", {200: ("Broker, store, records.", plain)}),
-        "/api/health": _get(
-            "Whether the hub is well", {200: ("It is.", plain), 503: ("It is not.", plain)}
-        ),
-        "/api/page.json": _get("What the page begins with", {200: ("Its settings.", plain)}),
+        "/api/openapi.json": _get("This description", {200: ("The document.", document)}),
+        "/api/status": _get("How the hub is", {200: ("Broker, store, records.", _body("Health"))}),
+        "/api/health": _get("Whether the hub is well", {200: ("It is.", well), 503: _away(well)}),
+        "/api/page.json": _get("What the page begins with", {200: ("Its parts.", _body("Start"))}),
     }
 
 
 def _review_paths() -> Node:
-    """Reviewers alone; writing wants the header X-Review: 1 beside the cookie."""
-    json = {"application/json": {"schema": {"type": "object"}}}
-
-    def of(method: str, summary: str, code: int) -> Node:
-        found: Node = {
-            "operationId": summary.lower().replace(" ", "_"),
-            "summary": summary,
-            "security": [{"reviewer": []}],
-            "responses": _responses(
-                {
-                    code: ("Done.", {"content": json} if code == 200 else {}),  # noqa: PLR2004
-                    400: _bad(),
-                    401: ("Log in first.", _body("Failure")),
-                }
-            ),
-        }
-        if method == "post" and "log" not in summary.lower().split()[-1]:
-            found["requestBody"] = {"required": True, "content": json}
-        return {method: found}
-
+    """Reviewers alone; what changes anything wants the header X-Review: 1 beside the cookie."""
+    since, most = _number("since", 0, 2**53, 0), _number("limit", 1, LOG_MAX, LOG_MAX)
     return {
-        "/api/review/login": of("post", "Open a session", 204),
-        "/api/review/logout": of("post", "Close the session", 204),
-        "/api/review/me": of("get", "Who is logged in", 200),
-        "/api/review/queue": of("get", "What to decide next", 200),
-        "/api/review/actions": of("post", "Decide", 200),
-        "/api/review/undo": of("post", "Take a decision back", 200),
-        "/api/review/log": of("get", "All decisions", 200),
+        "/api/review/login": _reviewing("post", "Open a session", takes="Login", closed=False),
+        "/api/review/logout": _reviewing("post", "Close the session", closed=False),
+        "/api/review/me": _reviewing("get", "Who is logged in", gives="Me"),
+        "/api/review/queue": _reviewing(
+            "get", "What to decide next", _number("limit", 1, QUEUE_MAX, 20), gives="Waiting"
+        ),
+        "/api/review/actions": _reviewing("post", "Decide", takes="Wanted", gives="Done"),
+        "/api/review/undo": _reviewing(
+            "post", "Take a decision back", takes="UndoWanted", gives="Done"
+        ),
+        "/api/review/log": _reviewing("get", "All decisions", since, most, gives="Log"),
     }
+
+
+def _reviewing(
+    method: str,
+    summary: str,
+    *parameters: Node,
+    takes: str = "",
+    gives: str = "",
+    closed: bool = True,
+) -> Node:
+    """One operation of reviewers; ``closed``: there must be a session."""
+    done = {200: ("Done.", _body(gives))} if gives else {204: ("Done.", {})}
+    answers = done | {401: ("Log in first.", _body("Failure"))}
+    if takes or parameters:
+        answers |= {400: _bad()}
+    if method == "post":
+        answers |= {403: (f"The header {HEADER} is missing.", _body("Failure"))}
+        parameters = (_of_our_page(), *parameters)
+    found: Node = {
+        "operationId": summary.lower().replace(" ", "_"),
+        "summary": summary,
+        "responses": _responses(answers),
+    }
+    if closed:
+        found["security"] = [{"reviewer": []}]
+    if parameters:
+        found["parameters"] = list(parameters)
+    if takes:
+        found["requestBody"] = {"required": True, **_body(takes)}
+    return {method: found}
+
+
+def _of_our_page() -> Node:
+    return {"name": HEADER, "in": "header", "required": True, "schema": {"const": "1"}}
 
 
 _TEXT: Final[Node] = {"schema": {"type": "string"}}
@@ -180,15 +205,22 @@ def _get(summary: str, answers: dict[int, tuple[str, Node]], *parameters: Node) 
 
 
 def _responses(answers: dict[int, tuple[str, Node]]) -> Node:
-    often = {429: ("Too many questions at once; see Retry-After.", _body("Failure"))}
+    often = {
+        429: ("Too many questions at once; see Retry-After.", _body("Failure")),
+        503: _away(_body("Failure")),
+    }
     return {
         str(code): {"description": words, **content}
-        for code, (words, content) in (answers | often).items()
+        for code, (words, content) in (often | answers).items()
     }
 
 
 def _body(schema: str, media_type: str = "application/json") -> Node:
     return {"content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
+def _away(body: Node) -> tuple[str, Node]:
+    return "The hub, or its database, is not well.", body
 
 
 def _bad() -> tuple[str, Node]:

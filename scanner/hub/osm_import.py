@@ -4,8 +4,11 @@ Files only: nothing here, and nothing anywhere else in this program, talks to Op
 drew a camera is not read.
 """
 
+import importlib.util
 import itertools
-import math
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +22,8 @@ from scanner.hub.stores.protocol import Known
 
 VERSION: Final = "@version"  # of the node, kept among its tags: without it none can be changed
 CHUNK: Final = 1 << 16
+UNREAD: Final = 2  # how the process that reads packed files ends if it can say why
+_NUMBER: Final = re.compile(r"[0-9]{1,19}")  # 64 bits, as OpenStreetMap counts
 
 
 def read(path: Path) -> Iterator[Known]:
@@ -40,7 +45,7 @@ def read(path: Path) -> Iterator[Known]:
         raise UsageError(f"{path}: {e.strerror or e}") from e
 
 
-def _known(ref: str, lat_deg: float, lon_deg: float, tags: dict[str, str]) -> Known | None:
+def known_node(ref: str, lat_deg: float, lon_deg: float, tags: dict[str, str]) -> Known | None:
     """A camera, None for anything else and for impossible places."""
     if not osm_reading.surveils(tags) or not abs(lat_deg) <= 90 or not abs(lon_deg) <= 180:  # noqa: PLR2004
         return None
@@ -72,16 +77,16 @@ class _Nodes:
             return
         node, self._node = self._node, None
         number = node.get("id", "")
-        if not number.isdecimal() or node.get("visible") == "false":
+        if not _NUMBER.fullmatch(number) or node.get("visible") == "false":
             return  # not of OpenStreetMap, or deleted there
         try:
             lat_deg, lon_deg = float(node["lat"]), float(node["lon"])
         except (KeyError, ValueError):
             return
         tags = self._tags
-        if node.get("version", "").isdecimal():
+        if _NUMBER.fullmatch(node.get("version", "")):
             tags[VERSION] = node["version"]
-        known = _known(f"node/{int(number)}", lat_deg, lon_deg, tags)
+        known = known_node(f"node/{int(number)}", lat_deg, lon_deg, tags)
         if known:
             self.done.append(known)
 
@@ -106,27 +111,22 @@ def _from_xml(path: Path) -> Iterator[Known]:
 
 
 def _from_pyosmium(path: Path) -> Iterator[Known]:
-    try:
-        import osmium  # noqa: PLC0415 - an extra of its own
-    except ModuleNotFoundError as e:
+    if importlib.util.find_spec("osmium") is None:
         raise UsageError(
             f"{path}: needs pyosmium", hint="pip install 'cctv-scanner[osm]', or give it as .osm"
-        ) from e
-    try:
-        found = osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(
-            osmium.filter.KeyFilter("man_made")
         )
-        for node in found:
-            if not isinstance(node, osmium.osm.Node) or node.id <= 0 or not node.location.valid():
-                continue
-            tags = {tag.k: tag.v for tag in node.tags}
-            if node.version:
-                tags[VERSION] = str(node.version)
-            known = _known(f"node/{node.id}", node.location.lat, node.location.lon, tags)
-            if known:
-                yield known
-    except RuntimeError as e:  # what libosmium says of any file it cannot read
-        raise UsageError(f"{path}: not a file of OpenStreetMap: {e}") from e
+    command = [sys.executable, "-m", "scanner.hub.osm_packed", str(path)]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout  # noqa: S101 - for the type checker
+        assert child.stderr  # noqa: S101
+        for line in child.stdout:
+            yield msgspec.json.decode(line, type=Known)
+        said = child.stderr.read().decode(errors="replace").strip()
+    if child.returncode:
+        why = said if child.returncode == UNREAD else "damaged: its reader fell over it"
+        raise UsageError(f"{path}: not a file of OpenStreetMap: {why}")
 
 
 class _Element(msgspec.Struct):
@@ -176,7 +176,7 @@ def _of_element(element: _Element) -> Known | None:
     tags = dict(element.tags)
     if element.version:
         tags[VERSION] = str(element.version)
-    return _known(f"node/{element.id}", element.lat, element.lon, tags)
+    return known_node(f"node/{element.id}", element.lat, element.lon, tags)
 
 
 def _of_feature(feature: _Feature) -> Known | None:
@@ -190,14 +190,14 @@ def _of_feature(feature: _Feature) -> Known | None:
         or feature.geometry.type != "Point"
         or not isinstance(place, list)
         or len(place) < 2  # noqa: PLR2004
-        or not all(type(p) in (int, float) and math.isfinite(p) for p in place[:2])
-        or not (number.isascii() and number.isdecimal())
+        or not all(type(p) in (int, float) and abs(p) <= 180 for p in place[:2])  # noqa: PLR2004
+        or not _NUMBER.fullmatch(number)
     ):
         return None
     inner = properties.get("tags")
     said = inner if isinstance(inner, dict) else properties
     tags = {k: v for k, v in said.items() if isinstance(v, str) and not k.startswith("@")}
     version = properties.get(VERSION)
-    if isinstance(version, str | int) and str(version).isdecimal():
+    if isinstance(version, str | int) and _NUMBER.fullmatch(str(version)):
         tags[VERSION] = str(version)
-    return _known(f"node/{int(number)}", float(place[1]), float(place[0]), tags)
+    return known_node(f"node/{int(number)}", float(place[1]), float(place[0]), tags)

@@ -6,9 +6,10 @@ set.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,7 +42,7 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UndoWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which line to take back."""
 
-    number: int
+    number: Annotated[int, Meta(ge=1, le=2**53)]
 
 
 class Me(msgspec.Struct, frozen=True):

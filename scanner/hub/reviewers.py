@@ -24,6 +24,7 @@ from scanner.errors import UNREADABLE, StoreError, UsageError
 
 FILE: Final = "reviewers.json"
 NAME: Final = r"[a-z0-9][a-z0-9._@+-]{0,63}"
+LONGEST_NAME: Final = 64
 SHORTEST: Final = 12  # characters of a passphrase
 LONGEST: Final = 1024
 SESSION_S: Final = 12 * 3600.0  # after that a reviewer logs in again
@@ -148,7 +149,7 @@ class Door:
     def wait_s(self, name: str, address: str) -> float:
         """How long this name has to wait from this address before it may try again."""
         with self._lock:
-            return max(0.0, self._tries.get((name, address), (0, 0.0))[1] - self._clock())
+            return max(0.0, self._tries.get(_who(name, address), (0, 0.0))[1] - self._clock())
 
     def enter(self, name: str, passphrase: str, address: str) -> str | None:
         """A session's token, None if the two do not fit or the name has to wait.
@@ -163,7 +164,7 @@ class Door:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock()
         with self._lock:
-            self._tries.pop((name, address), None)
+            self._tries.pop(_who(name, address), None)
             self._sessions[_digest(token)] = _Session(name, now, now)
             while len(self._sessions) > SESSIONS_MAX:
                 self._sessions.popitem(last=False)
@@ -197,13 +198,19 @@ class Door:
 
     def _failed(self, name: str, address: str) -> None:
         with self._lock:
-            count = self._tries.get((name, address), (0, 0.0))[0] + 1
+            who = _who(name, address)
+            count = self._tries.get(who, (0, 0.0))[0] + 1
             wait_s = 2.0 ** min(count - FREE_TRIES, 20) if count >= FREE_TRIES else 0.0
             until = self._clock() + min(wait_s, LONGEST_WAIT_S)
-            self._tries[name, address] = count, until
-            self._tries.move_to_end((name, address))
+            self._tries[who] = count, until
+            self._tries.move_to_end(who)
             while len(self._tries) > TRIES_MAX:
                 self._tries.popitem(last=False)
+
+
+def _who(name: str, address: str) -> tuple[str, str]:
+    """Under what tries are remembered: names that are none may be long, and are many."""
+    return name[:LONGEST_NAME], address
 
 
 def _digest(token: str) -> bytes:

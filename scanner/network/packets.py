@@ -19,6 +19,7 @@ _MORE: Final = 0x80
 _SESSION_EXPIRY: Final = 0x11
 _RECEIVE_MAXIMUM: Final = 0x21
 _LENGTH_BYTES: Final = 4
+LARGEST: Final = 65_536  # bytes kept of one packet; a record has 1,072
 
 
 class Packet(msgspec.Struct, frozen=True, array_like=True):
@@ -29,17 +30,25 @@ class Packet(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Stream:
-    """Bytes as they come -> messages and other packets. Raises BrokerError for what is no MQTT."""
+    """Bytes as they come -> messages and other packets. Raises BrokerError for what is no MQTT.
+
+    Of a message larger than ``LARGEST``, which anyone may have sent who may send records, the
+    beginning is given and the rest passed over, so that it can be acknowledged and is gone.
+    """
 
     def __init__(self, level: int) -> None:
         self._new = level == NEW
         self._rest = b""
+        self._left = 0  # bytes of a message that are still to be passed over
 
     def feed(self, data: bytes) -> tuple[list[int], list[bytes], list[Packet]]:
         """Packet numbers and payloads of the messages, and the other packets.
 
         The number of a message that asks for no acknowledgement is 0.
         """
+        if self._left:
+            passed, self._left = self._left, max(0, self._left - len(data))
+            data = data[passed:]
         data = self._rest + data if self._rest else data
         numbers: list[int] = []
         payloads: list[bytes] = []
@@ -55,6 +64,16 @@ class Stream:
                     break
                 length, body = found
             end = body + length
+            if length > LARGEST:
+                if size - body < LARGEST:
+                    break
+                if head & _KIND != PUBLISH:
+                    raise BrokerError("the broker sends a packet that is too large")
+                number, at = self._message(data, head, body, end)
+                numbers.append(number)
+                payloads.append(data[at : body + LARGEST])
+                self._left, start = max(0, end - size), min(end, size)
+                continue
             if end > size:
                 break
             if head & _KIND == PUBLISH:

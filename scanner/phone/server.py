@@ -7,6 +7,7 @@ own, so that no page from elsewhere can reach in through the phone's browser.
 
 import http.server
 import ipaddress
+import re
 import socket
 import socketserver
 import threading
@@ -79,8 +80,8 @@ def own_address(text: str) -> str:
 class PageServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
     """Serves the page until it is told to shut down.
 
-    ``pass_on`` hands what the phone asks for to ``watch`` and says whether it is there. Raises
-    DeviceError when the address is not this device's.
+    ``pass_on`` hands what the phone asks for to ``watch`` and says whether it is there; it may be
+    set later. Raises DeviceError when the address is not this device's.
     """
 
     daemon_threads = True
@@ -89,7 +90,11 @@ class PageServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
     allow_reuse_address = True
 
     def __init__(
-        self, address: tuple[str, int], walk: Walk, door: Door, pass_on: Callable[[Action], bool]
+        self,
+        address: tuple[str, int],
+        walk: Walk,
+        door: Door,
+        pass_on: Callable[[Action], bool] = lambda _: False,
     ) -> None:
         self.walk, self.door, self.pass_on = walk, door, pass_on
         folder = Path(__file__).with_name("page")
@@ -234,7 +239,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """What was sent, if it is well formed and small; answers if not."""
         length = self.headers.get("Content-Length", "")
         kind = self.headers.get("Content-Type", "")
-        if not length.isdecimal() or int(length) > MOST_BODY or kind != "application/json":
+        told = re.fullmatch("[0-9]{1,9}", length)
+        if not told or int(length) > MOST_BODY or kind != "application/json":
             self._answer(HTTPStatus.BAD_REQUEST)
             return None
         try:

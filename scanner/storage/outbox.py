@@ -30,6 +30,13 @@ CREATE TABLE record (
 """
 
 
+# A row that a worn card has changed is left where it is: it would stop all others.
+WHOLE: Final = (
+    "length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*' AND typeof(id) = 'text'"
+    " AND typeof(payload) = 'blob' AND typeof(due_s) = 'integer'"
+)
+
+
 class Outbox:
     """Sealed records in a folder. Raises StoreError when the folder cannot be used."""
 
@@ -52,6 +59,11 @@ class Outbox:
         """Database, write-ahead log and its index; all exist while it is open."""
         return [self._path.with_name(f"{FILE_NAME}{end}") for end in ("", "-wal", "-shm")]
 
+    @property
+    def there(self) -> bool:
+        """Whether its file still has its name; SQLite itself goes on without."""
+        return self._path.exists()
+
     def add(self, payload: bytes, *, due_s: int = 0) -> str:
         """Keep a sealed record and return its id; on return it survives a power cut."""
         name = id_of(payload)
@@ -64,7 +76,7 @@ class Outbox:
 
     def due(self, now_s: float, limit: int) -> list[Waiting]:
         """At most ``limit`` records whose time has come, those due first at the front."""
-        found = self._select("WHERE due_s <= ? ORDER BY due_s, id LIMIT ?", (now_s, limit))
+        found = self._select("AND due_s <= ? ORDER BY due_s, id LIMIT ?", (now_s, limit))
         if not found:
             self._empty_log()
         return found
@@ -102,7 +114,8 @@ class Outbox:
             self._removed = False
 
     def _select(self, clause: str, values: tuple[float, ...]) -> list[Waiting]:
-        query = f"SELECT id, payload, due_s FROM record {clause}"  # noqa: S608 - our own clauses
+        # Our own clauses:
+        query = f"SELECT id, payload, due_s FROM record WHERE {WHOLE} {clause}"  # noqa: S608
         with self._mapped(), closing(self._db.execute(query, values)) as rows:
             return [Waiting(record_id=i, payload=p, due_s=d) for i, p, d in rows]
 
@@ -126,7 +139,7 @@ class Outbox:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeDecodeError) as e:  # of a table's name that is no text
             hint = "free some space; what is in it is safe" if "full" in str(e) else ""
             raise StoreError(f"{self._path}: {e}", hint=hint) from e
 
@@ -141,6 +154,6 @@ def in_use(folder: Path) -> bool:
             db.execute("ROLLBACK")
     except sqlite3.OperationalError:
         return True
-    except sqlite3.DatabaseError:  # damaged: nobody can use it
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # damaged: nobody can use it
         return False
     return False

@@ -140,5 +140,5 @@ class Tokens:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeDecodeError) as e:
             raise StoreError(f"{self._path}: {e}") from e

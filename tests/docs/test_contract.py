@@ -2,14 +2,18 @@
 
 import gzip
 import json
+import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
+from playwright.sync_api import Browser, sync_playwright
 
 from scanner.core.wire import (
     PLAIN_BYTES,
@@ -17,6 +21,7 @@ from scanner.core.wire import (
     CameraFeature,
     CameraProperties,
     Cell,
+    Change,
     Claims,
     Point,
     Stats,
@@ -171,6 +176,11 @@ def test_the_mosquitto_sub_lines_show_the_map(line: str, tmp_path: Path) -> None
 
 def test_the_home_assistant_snippet_names_what_is_there() -> None:
     (snippet,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    settings = yaml.safe_load(snippet)["mqtt"]
+    assert {name: len(entries) for name, entries in settings.items()} == {
+        "sensor": 1,
+        "binary_sensor": 1,
+    }
     topics = set(re.findall(r'_topic: "(.*?)"', snippet))
     assert topics == {Topics().stats, Topics().status}
     fields = set(re.findall(r"value_json\.(\w+)", snippet))
@@ -190,9 +200,39 @@ def test_the_node_red_flow_is_whole() -> None:
         assert node.get("broker", "cctv-broker") in ids or node["type"] == "mqtt-broker"
     heard = {node["topic"] for node in nodes if node["type"] == "mqtt in"}
     assert heard == {"cctv/v1/map/#", "cctv/v1/changes/#"}
-    (function,) = [node["func"] for node in nodes if node["type"] == "function"]
-    for field in re.findall(r"f\.properties\.(\w+)", function):
+    functions = [node["func"] for node in nodes if node["type"] == "function"]
+    assert len(functions) == 2
+    for field in re.findall(r"f\.properties\.(\w+)", " ".join(functions)):
         assert field in CameraProperties.__struct_fields__
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=sandbox)
+        yield opened
+        opened.close()
+
+
+def test_the_functions_of_the_node_red_flow_make_points_of_messages(browser: Browser) -> None:
+    nodes = {n["id"]: n for n in json.loads((FOLDER / "node-red.json").read_text())}
+    page = browser.new_page()
+
+    def returned(node: str, payload: bytes) -> object:
+        call = "([code, body]) => new Function('msg', code)({payload: body && JSON.parse(body)})"
+        return page.evaluate(call, [nodes[node]["func"], payload.decode()])
+
+    place = {"name": "0011223344", "lon": 4.8952, "lat": 52.3702}
+    ((point,),) = returned("cctv-points", encode_json(Cell(features=[FEATURE])))
+    assert point["payload"].items() >= place.items()
+    assert returned("cctv-points", b"") == [[]]
+    for word, wanted in (("moved", place), ("removed", {"name": "0011223344", "deleted": True})):
+        change = Change(
+            id=FEATURE.id, change=word, geometry=FEATURE.geometry, properties=FEATURE.properties
+        )
+        assert returned("cctv-change", encode_json(change))["payload"].items() >= wanted.items()
+    page.close()
 
 
 def test_the_page_explains_every_field() -> None:

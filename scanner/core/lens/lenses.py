@@ -17,6 +17,8 @@ LEAST_DEPTH: Final = 0.05  # what is beside or behind the lens is taken to be ju
 LEAST_STRETCH: Final = 0.1  # where distortion folds the picture
 UNDISTORT: Final = 12  # Newton steps
 
+LONGEST: Final = 4_096  # characters; reading dotted keys takes time with their square
+
 LensName = Literal["v2", "v3", "v3-wide", "hq-6mm"]
 
 
@@ -114,7 +116,12 @@ def encode(calibration: Calibration) -> str:
 
 def decode(text: str) -> Calibration:
     """The calibration in a TOML text; ValueError says what is wrong with it."""
-    calibration = msgspec.convert(tomllib.loads(text), Calibration)
+    if len(text) > LONGEST:
+        raise ValueError(f"longer than {LONGEST} characters: not a calibration")
+    try:
+        calibration = msgspec.convert(tomllib.loads(text), Calibration)
+    except RecursionError as e:
+        raise ValueError("lists in lists: not a calibration") from e
     calibration.lens()
     return calibration
 
