@@ -84,6 +84,7 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_publication(serve)
     serve.add_argument("--require-token", action="store_true", help="only records with a token")
     add_land(serve)
+    hub_ingest.add_keep(serve)
     serve.add_argument(
         "--behind-proxy", action="store_true", help="a proxy says from where requests come"
     )
@@ -128,6 +129,7 @@ def _serve(args: argparse.Namespace) -> int:
             policy=publication(args),
             token_required=args.require_token,
             land=args.land,
+            keep=args.keep,
             tiles=args.tiles,
             attribution=args.attribution,
             truth=args.truth,

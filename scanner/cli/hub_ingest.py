@@ -1,4 +1,4 @@
-"""``scanner hub ingest FILE``: records that a courier brought, through the hub's real intake."""
+"""``scanner hub ingest FILE``: records that a courier brought, or that the hub itself put by."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from scanner.cli import courier
 from scanner.cli.hub_cohorts import add_land
 from scanner.cli.hub_store import add_places, database
-from scanner.hub import keys, mapping
+from scanner.hub import keeping, keys, mapping
 from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.ingest import Ingest
 from scanner.hub.plausibility import Plausibility, read_ground
@@ -19,7 +19,7 @@ from scanner.hub.stores import open_store
 
 def add_ingest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser("ingest", help="take in what `scanner outbox export` wrote")
+    parser = commands.add_parser("ingest", help="take in what `outbox export` wrote, or --keep")
     parser.add_argument("file", type=Path, nargs="+", metavar="FILE")
     add_places(parser)
     parser.add_argument("--require-token", action="store_true", help="only records with a token")
@@ -27,10 +27,21 @@ def add_ingest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run)
 
 
+def add_keep(parser: argparse.ArgumentParser) -> None:
+    """``--keep``, for whoever takes records in."""
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="put each record by as it came: `hub ingest DIR/*` brings back what a backup lacks",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
-    """Read all files before any is taken in; what is known already counts once."""
-    payloads = [payload for path in args.file for payload in courier.read(path)]
-    random.SystemRandom().shuffle(payloads)
+    """Read all of the couriers' files before any is taken in; what is known counts once."""
+    kept = [path for path in args.file if path.suffix == keeping.SUFFIX]
+    brought = [p for path in args.file if path not in kept for p in courier.read(path)]
+    random.SystemRandom().shuffle(brought)
     ring = keys.load_ring(args.data)
     ground = read_ground(args.land) if args.land else None
     with contextlib.closing(open_store(database(args))) as store:
@@ -40,14 +51,17 @@ def run(args: argparse.Namespace) -> int:
             time.time,
             checker=Checker(issuers(args.data)),
             token_required=args.require_token,
-            doubt=Plausibility(store, ground=ground).doubt,
+            doubt=Plausibility(store, ground=ground).doubts,
         )
-        received = intake.take(payloads)
+        received = [intake.take(brought)]
+        received += [intake.take(some) for path in kept for some in keeping.read(path)]
         name = partial(keys.camera_id, keys.load_naming(args.data))
         while mapping.fuse_waiting(store, name):
             pass
     print(
-        f"{received.added} records taken in, {received.repeated} known before, "
-        f"{received.quarantined} quarantined, {received.dummies} dummies"
+        f"{sum(r.added for r in received)} records taken in, "
+        f"{sum(r.repeated for r in received)} known before, "
+        f"{sum(r.quarantined for r in received)} quarantined, "
+        f"{sum(r.dummies for r in received)} dummies"
     )
     return 0

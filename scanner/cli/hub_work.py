@@ -13,6 +13,7 @@ import threading
 
 from scanner.cli import add_config_option, config_of
 from scanner.cli.hub_cohorts import add_land
+from scanner.cli.hub_ingest import add_keep
 from scanner.cli.hub_store import add_places, database
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
@@ -33,6 +34,7 @@ def add_work(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     parser.add_argument("--require-token", action="store_true", help="only records with a token")
     add_land(parser)
+    add_keep(parser)
     parser.add_argument(
         "--intake-only", action="store_true", help="leave making cameras of them to others"
     )
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         password=mqtt_password(),
         token_required=args.require_token,
         land=args.land,
+        keep=args.keep,
         client_id=f"cctv-hub-{args.name}",
         fuses=not args.intake_only,
     )

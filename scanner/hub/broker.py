@@ -129,7 +129,8 @@ class Mosquitto:
     def __init__(self, program: str, folder: Path, port: int, root: str) -> None:
         self.port = port
         self._root = root
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for private in (folder.parent, folder):
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._passwords = {role: _password(folder / f"{role}.password") for role in ROLES}
         self._write(folder)
         self._log = folder / "log"

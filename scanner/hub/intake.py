@@ -13,6 +13,7 @@ from scanner.config import Mqtt
 from scanner.core.wire import Topics
 from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.ingest import Ingest
+from scanner.hub.keeping import Keeper
 from scanner.hub.keys import camera_id, load_naming, load_ring
 from scanner.hub.plausibility import Plausibility, read_ground
 from scanner.hub.stores import open_store
@@ -34,6 +35,7 @@ class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):
     token_required: bool = False  # put aside what carries no cohort token
     land: Path | None = None  # streets and water, see plausibility.read_ground
     fuses: bool = True  # else it leaves fusing to others
+    keep: Path | None = None  # folder for the records as they came, see keeping
 
 
 class Intake:
@@ -71,11 +73,12 @@ class Intake:
                     clock,
                     checker=checker,
                     token_required=options.token_required,
-                    doubt=Plausibility(self.store, ground=ground).doubt,
+                    doubt=Plausibility(self.store, ground=ground).doubts,
                 ),
                 name=name,
                 herald=herald(self.store) if herald else None,
                 fuses=options.fuses,
+                keep=Keeper(options.keep, options.client_id, clock).keep if options.keep else None,
             )
             self._opened = opened.pop_all()
 

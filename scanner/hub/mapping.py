@@ -4,6 +4,7 @@ Fusion looks at records only. What reviewers decided is applied to its result, a
 see is made of that. So all of the map can be made again from the records and the review log.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -21,13 +22,16 @@ from scanner.hub.regions import (
     areas_changed,
     areas_of,
     cameras_of,
+    pieces,
     round_places,
     together,
 )
 from scanner.hub.stores.protocol import Box, Shown, Store, Stored
 
-BATCH: Final = 2_000  # records looked at together: those of one place are fused at once
+BATCH: Final = 5_000  # records looked at together: those of one place are fused at once
 LONGEST_S: Final = 2.0  # after which no more of them are begun: records to take in wait
+HELD_S: Final = 0.5  # after which a transaction takes no more: others wait for its areas
+AREAS_MAX: Final = 500  # that it may hold: a server has room for some 6,000 locks of everybody
 POLICY: Final = "policy"  # under which the projection was made
 PROJECT_BATCH: Final = 2_000
 
@@ -97,13 +101,17 @@ def fuse_waiting(store: Store, name: Name) -> list[Delta]:
         return []
     policy = _ready(store)
     begun = time.monotonic()
-    with store.transaction():
-        work = _Work(store, name, policy)
-        for fresh in together(store.waiting(BATCH)):
-            work.fuse(fresh, wanted=store.is_waiting)
-            if time.monotonic() - begun > LONGEST_S:
-                break
-        return work.deltas
+    left = pieces(store.waiting(BATCH))
+    deltas: list[Delta] = []
+    while time.monotonic() - begun < LONGEST_S and (first := next(left, None)):
+        with store.transaction():
+            work = _Work(store, name, policy)
+            for fresh in itertools.chain([first], left):
+                work.fuse(fresh, wanted=store.waiting_of)
+                if time.monotonic() - work.begun > HELD_S or len(work.areas) > AREAS_MAX:
+                    break
+            deltas += work.deltas
+    return deltas
 
 
 def fuse_again(store: Store, name: Name, numbers: Iterable[int]) -> list[Delta]:
@@ -159,21 +167,28 @@ class _Work:
         self._policy = policy
         self._reviewed = bool(store.actions(limit=1))
         self._wait = wait
+        self.begun = time.monotonic()
+        self.areas: set[str] = set()  # that were asked for
         self.deltas: list[Delta] = []
 
     def fuse(
-        self, reports: Sequence[Report], *, wanted: Callable[[int], bool] = lambda _: True
+        self, reports: Sequence[Report], *, wanted: Callable[[list[int]], set[int]] = set
     ) -> None:
         """Make anew what some records change, unless another fuser is at it.
 
-        ``wanted`` is asked of each once nobody else can be.
+        ``wanted`` is asked, once nobody else can be, which of the records are still to be fused.
         """
         store = self._store
-        with store.region(areas_changed(reports), wait=self._wait) as mine:
+        areas = areas_changed(reports)
+        self.areas.update(areas)
+        with store.region(areas, wait=self._wait) as mine:
             if not mine:
                 return
             # Read after the locks were taken: what another has just done is seen.
-            fresh = [report for report in reports if wanted(report.number)]
+            left = wanted([report.number for report in reports])
+            fresh = [report for report in reports if report.number in left]
+            if not fresh:
+                return
             made = patch(fresh, store.reports_in, store.partners)
             before = cameras_of(store, made.numbers)
             if self._reviewed:

@@ -6,14 +6,15 @@ many records came and from which areas: enough to see a cohort that reports more
 could, or from more places than they could be at. The sums are thrown away when the bucket is old.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from scanner.core.fusing.vicinity import variance_m2
-from scanner.core.ground import Box, Ground, LonLat
+from scanner.core.ground import Box, Ground, LonLat, squares_crossed
 from scanner.core.wire import CameraEntry, Record, geohash
 from scanner.errors import UNREADABLE, UsageError
 from scanner.hub.review_queue import EVERY, box_round
@@ -24,6 +25,8 @@ BLOCK_CHARS: Final = 7  # about 150 by 150 m
 PREFIX: Final = "seen/"  # before a cohort's name: where its sums are kept
 KEPT_DAYS: Final = 120  # tokens are good for two months, records may be two months late
 WEEK_DAYS: Final = 7
+SQUARES_MAX: Final = 100_000  # in which the lines of the ground are looked up, and as many more
+SQUARES_A_POINT: Final = 16  # for each of their points: streets and shores need two
 KNOWN_M: Final = 12.0  # an entry so near a camera of the map is taken to show it
 
 
@@ -52,10 +55,10 @@ _books = msgspec.json.Decoder(dict[str, _Seen])
 
 
 class Plausibility:
-    """Says whether a record can be believed; inside the transaction that keeps it.
+    """Says whether records can be believed; inside the transaction that keeps them.
 
     ``ground`` is what is known of streets and water. Where several intakes write at the same time
-    a cohort may get a few records past its limits.
+    a cohort's first records may not all be counted; later ones are, one intake after the other.
     """
 
     def __init__(self, store: Store, limits: Limits = LIMITS, ground: Ground | None = None) -> None:
@@ -63,17 +66,34 @@ class Plausibility:
         self._limits = limits
         self._ground = ground
 
-    def doubt(self, record: Record, cohort: str) -> str | None:
-        """Why a record is not believed, None if it is, which counts it; "" is no cohort."""
+    def doubts(self, records: Sequence[tuple[Record, str]]) -> list[str | None]:
+        """Why each record is not believed, None if it is, which counts it; "" is no cohort."""
+        named = {PREFIX + cohort for _, cohort in records if cohort}
+        texts = self._store.hold_metas(named)
+        books = {name: _books.decode(texts.get(name, "{}")) for name in named}
+        changed: set[str] = set()
+        reasons: list[str | None] = []
+        for record, cohort in records:
+            reason = self._of_place(record)
+            if cohort and not reason:
+                reason = self._of_cohort(record, cohort, books)
+                changed |= set() if reason else {PREFIX + cohort}
+            reasons.append(reason)
+        self._store.put_metas({n: msgspec.json.encode(books[n]).decode() for n in changed})
+        return reasons
+
+    def _of_place(self, record: Record) -> str | None:
         for entry in record.cameras if self._ground else ():
             sigma_m = variance_m2(record, entry) ** 0.5
             reason = self._ground and self._ground.doubt(*_place(entry), sigma_m)
             if reason:
                 return f"{reason}: no camera stands there"
-        return self._of_cohort(record, cohort) if cohort else None
+        return None
 
-    def _of_cohort(self, record: Record, cohort: str) -> str | None:
-        book = _books.decode(self._store.get_meta(PREFIX + cohort) or "{}")
+    def _of_cohort(
+        self, record: Record, cohort: str, books: dict[str, dict[str, _Seen]]
+    ) -> str | None:
+        book = books[PREFIX + cohort]
         key = f"{record.bucket_days}/{record.bucket}"
         last_day = (record.bucket + 1) * record.bucket_days - 1
         seen = book.get(key) or _Seen(last_day)
@@ -91,8 +111,7 @@ class Plausibility:
             seen.blocks[block] = seen.blocks.get(block, 0) + 1
         book[key] = seen
         newest = max(s.last_day for s in book.values())
-        book = {k: s for k, s in book.items() if s.last_day > newest - KEPT_DAYS}
-        self._store.put_meta(PREFIX + cohort, msgspec.json.encode(book).decode())
+        books[PREFIX + cohort] = {k: s for k, s in book.items() if s.last_day > newest - KEPT_DAYS}
         return None
 
     def _rate(self, record: Record, book: Iterable[_Seen], last_day: int) -> str | None:
@@ -142,20 +161,25 @@ def _days(count: int) -> str:
 # --- the file of the ground ---------------------------------------------------------------------
 
 
+_Lon = Annotated[float, Meta(ge=-180, le=180)]
+_Lat = Annotated[float, Meta(ge=-90, le=90)]
+_Way = list[tuple[_Lon, _Lat]]
+
+
 class _Line(msgspec.Struct, tag="LineString", tag_field="type"):
-    coordinates: list[LonLat]
+    coordinates: _Way
 
 
 class _Lines(msgspec.Struct, tag="MultiLineString", tag_field="type"):
-    coordinates: list[list[LonLat]]
+    coordinates: list[_Way]
 
 
 class _Area(msgspec.Struct, tag="Polygon", tag_field="type"):
-    coordinates: list[list[LonLat]]
+    coordinates: list[_Way]
 
 
 class _Areas(msgspec.Struct, tag="MultiPolygon", tag_field="type"):
-    coordinates: list[list[list[LonLat]]]
+    coordinates: list[list[_Way]]
 
 
 class _Feature(msgspec.Struct):
@@ -199,6 +223,12 @@ def read_ground(path: Path) -> Ground:
     points = [p for line in streets for p in line] + [p for rings in waters for p in rings[0]]
     if not points:
         raise UsageError(f"{path}: holds neither streets nor water")
+    lines = [*streets, *([*ring, ring[0]] for rings in waters for ring in rings)]
+    if sum(map(squares_crossed, lines)) > SQUARES_MAX + SQUARES_A_POINT * sum(map(len, lines)):
+        raise UsageError(
+            f"{path}: its lines are too long and straight for streets and shores",
+            hint="streets and water alone are wanted, of one region",
+        )
     lons, lats = [p[0] for p in points], [p[1] for p in points]
     box = Box(*land.bbox) if land.bbox else Box(min(lons), min(lats), max(lons), max(lats))
     return Ground(box, streets, waters)

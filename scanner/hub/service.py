@@ -49,6 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = OPEN
     token_required: bool = False  # put aside what carries no cohort token
     land: Path | None = None  # streets and water, see plausibility.read_ground
+    keep: Path | None = None  # folder for the records as they came, see keeping
     tiles: str = ""  # basemap: URL template of a raster, or a PMTiles file
     attribution: str = ""  # of that basemap
     truth: Path | None = None  # GeoJSON of the true cameras, for demonstrations
@@ -101,6 +102,7 @@ class Hub:
             password=options.password,
             token_required=options.token_required,
             land=options.land,
+            keep=options.keep,
         )
 
     def _herald(self, store: Store) -> Herald:

@@ -5,7 +5,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from scanner.errors import BrokerError, StoreError
@@ -92,6 +92,7 @@ class Worker:
     A message is acknowledged to the broker after it is in the database, never before: whatever
     kills us in between, the broker delivers it again. Several may work on one database, in one
     process or many; only one of them has a ``herald``, and some may leave fusing to the others.
+    ``keep`` puts the messages by as they came, before they are acknowledged.
     """
 
     def __init__(
@@ -102,14 +103,18 @@ class Worker:
         name: Callable[[str, int], str],
         herald: Herald | None = None,
         fuses: bool = True,
+        keep: Callable[[Sequence[bytes]], None] | None = None,
     ) -> None:
         self._store = store
+        self._keep = keep
         self._ingest = ingest
         self._name = name
         self._herald = herald
         self._fuses = fuses
         self._inbox: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._batch: list[Delivery] = []  # taken, not yet in the database
+        self._fuse_at = 0.0  # not before, while records come
+        self._more = False  # the last fusing found something: there may be more
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hub-worker", daemon=True)
         self.trouble = ""  # empty while all is well
@@ -160,22 +165,33 @@ class Worker:
     def _turn(self) -> None:
         """One batch from the inbox to the map; after a StoreError the next turn goes on here."""
         self._batch = self._batch or self._collect()
+        idle = not self._batch
         if self._batch:
             payloads = [p for delivery in self._batch for p in delivery.payloads]
             _log.info("%s", self._ingest.take(payloads))
+            if self._keep:
+                self._keep(payloads)
             for delivery in self._batch:
                 delivery.acknowledge()
             self._batch = []
-        if self._fuses:
-            fuse_waiting(self._store, self._name)
+        if self._fuses and (idle or time.monotonic() >= self._fuse_at):
+            self._fuse()
         if self._herald:
             self._herald.tell()
 
+    def _fuse(self) -> None:
+        """While records come, for half of the time at most: many at once cost less each."""
+        begun = time.monotonic()
+        self._more = bool(fuse_waiting(self._store, self._name))
+        ended = time.monotonic()
+        self._fuse_at = ended + (ended - begun)
+
     def _collect(self) -> list[Delivery]:
-        """Messages that have arrived, after a short wait if there are none."""
+        """Messages that have arrived, after a short wait if there are none and nothing to fuse."""
         batch: list[Delivery] = []
         with contextlib.suppress(queue.Empty):
-            delivery = self._inbox.get(timeout=IDLE_S)
+            delivery = self._inbox.get(timeout=0.0 if self._more else IDLE_S)
+            self._more = False
             while True:
                 if delivery:
                     batch.append(delivery)

@@ -3,6 +3,8 @@
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -306,6 +308,33 @@ def test_reports_are_published_as_a_band(
 
 
 # --- files --------------------------------------------------------------------------------------
+
+
+def test_nobody_else_reads_the_database(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "hub.sqlite3")
+    with store.transaction():
+        store.put_meta("word", "kept")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    store.close()
+    assert modes == dict.fromkeys(("hub.sqlite3", "hub.sqlite3-shm", "hub.sqlite3-wal"), 0o600)
+
+
+def test_a_second_connection_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Else another process takes itself for the last one and removes what the first writes to."""
+    path = tmp_path / "hub.sqlite3"
+    look = (
+        "import sys; from pathlib import Path; from scanner.hub.stores import open_store; "
+        "store = open_store(Path(sys.argv[1])); print(store.get_meta('word')); store.close()"
+    )
+    command = [sys.executable, "-c", look, path]
+    first, second = open_store(path), open_store(path)
+    subprocess.run(command, check=True)
+    with first.transaction():
+        first.put_meta("word", "kept")
+    seen = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert seen.stdout == "kept\n"
+    second.close()
+    first.close()
 
 
 def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def signed(values: Sequence[Record], purse: Sequence[bytes]) -> list[bytes]:
 
 
 def intake(store: Store, data: Path, limits: Limits | None = None) -> Ingest:
-    doubt = Plausibility(store, limits or Limits()).doubt
+    doubt = Plausibility(store, limits or Limits()).doubts
     return Ingest(store, KEY, lambda: NOW_S, checker=Checker(cohorts.issuers(data)), doubt=doubt)
 
 
@@ -249,9 +249,10 @@ def test_what_is_kept_of_a_cohort_are_sums_and_not_for_long(store: Store, data: 
             "last_day": DAY - 2, "records": 2, "areas": ["u173"], "blocks": {"u173zms": 2},
         }
     }  # fmt: skip
-    doubt = Plausibility(store).doubt
+    doubts = Plausibility(store).doubts
     with store.transaction():
-        assert doubt(record([entry((0, 0))], day=DAY - 2 + KEPT_DAYS), "harbour") is None
+        later = record([entry((0, 0))], day=DAY - 2 + KEPT_DAYS)
+        assert doubts([(later, "harbour")]) == [None]
     assert list(json.loads(store.get_meta("seen/harbour") or "")) == [f"1/{DAY - 2 + KEPT_DAYS}"]
 
 
@@ -280,7 +281,7 @@ def land(path: Path) -> Path:
 def test_what_stands_in_water_or_far_from_streets_is_put_aside(
     store: Store, tmp_path: Path
 ) -> None:
-    doubt = Plausibility(store, ground=read_ground(land(tmp_path / "land.geojson"))).doubt
+    doubt = Plausibility(store, ground=read_ground(land(tmp_path / "land.geojson"))).doubts
     taking = Ingest(store, KEY, lambda: NOW_S, doubt=doubt)
     places = [(100.0, 5.0), (100.0, 80.0), (100.0, 300.0), (100.0, 5000.0)]
     taken = taking.take([seal(record([entry(p)]), KEY.public_key) for p in places])

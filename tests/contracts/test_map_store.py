@@ -15,7 +15,8 @@ from scanner.errors import StoreError
 from scanner.hub.features import Policy
 from scanner.hub.stores import open_store
 from scanner.hub.stores.gathered import JOURNAL_MAX
-from scanner.hub.stores.protocol import Box, Cluster, Known, Shown, Store, TilePoint
+from scanner.hub.stores.protocol import Box, Known, Shown, Store
+from scanner.hub.stores.tiled import Cluster, TilePoint
 from scanner.records import Kind
 from tests.helpers.maps import STORES, Line, database, line, town
 from tests.helpers.reports import ORIGIN, entry, record
@@ -69,8 +70,8 @@ def test_records_wait_in_the_order_of_their_arrival_until_they_are_fused(store: 
     with store.transaction():
         store.mark_fused(r.number for r in waiting)
     assert [r.record_id for r in store.waiting(9)] == ["d"]
-    assert not store.is_waiting(waiting[0].number)
-    assert store.is_waiting(store.waiting(1)[0].number)
+    (left,) = store.waiting(9)
+    assert store.waiting_of([waiting[0].number, left.number]) == {left.number}
     assert [r.record_id for r in store.all_reports()] == ["c", "a", "b", "d"]
     assert [r.record_id for r in store.reports([waiting[2].number, waiting[0].number])] == [
         "c",

@@ -6,14 +6,19 @@ do differently stands in ``sqlite.py`` and ``postgres.py``.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 Row = tuple[Any, ...]
 Values = Sequence[object]
+ROWS_AT_ONCE: Final = 200  # of an INSERT
 
 
 class Database(Protocol):
     """One connection; every method may raise StoreError."""
+
+    @property
+    def holding(self) -> str:
+        """What stands behind a SELECT if nobody else may change its rows until we commit."""
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
         """What a query finds."""
@@ -37,6 +42,17 @@ class Database(Protocol):
 def marks(count: int) -> str:
     """So many values for an IN (...)."""
     return ", ".join("?" * count)
+
+
+def inserted(db: Database, into: str, rows: Sequence[Values], rest: str) -> list[Row]:
+    """Insert rows by few statements; what these return. ``rest`` is what follows the values."""
+    found: list[Row] = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        values = ", ".join([f"({marks(len(some[0]))})"] * len(some))
+        sql = f"INSERT INTO {into} VALUES {values} {rest}"  # noqa: S608 our own words
+        found += db.rows(sql, [value for row in some for value in row])
+    return found
 
 
 def portions(values: Iterable[object], size: int = 500) -> Iterator[list[object]]:

@@ -1,13 +1,13 @@
 """What came in: records, tokens that are used up, and what could not be used."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from scanner.core.fusing.vicinity import Report
 from scanner.core.wire import Record
-from scanner.hub.stores.database import Tables, Values, marks, portions
+from scanner.hub.stores.database import Tables, Values, inserted, marks, portions
 from scanner.hub.stores.protocol import Box, CohortState
 
 QUARANTINE_MAX: Final = 10_000
@@ -33,34 +33,49 @@ class Intake(Tables):
 
     def spend(self, digest: bytes, month: str) -> bool:
         """Note that a cohort token is used up; False if it was before."""
-        return (
-            self._db.run(
-                "INSERT INTO spent (digest, month) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (digest, month),
-            )
-            == 1
+        return bool(self.spend_all([(digest, month)]))
+
+    def spend_all(self, tokens: Iterable[tuple[bytes, str]]) -> set[bytes]:
+        """Note that cohort tokens, digest and month, are used up; those that were not before."""
+        # In order: two who spend the same ones must not wait for one another.
+        rows = inserted(
+            self._db,
+            "spent (digest, month)",
+            sorted(dict(tokens).items()),
+            "ON CONFLICT DO NOTHING RETURNING digest",
         )
+        return {bytes(digest) for (digest,) in rows}
 
     def add_report(self, record_id: str, record: Record, cohort: str = "") -> bool:
         """Keep a record; False if it was there already."""
-        row = self._db.row(
-            "INSERT INTO reports (record_id, body, cohort, fused) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (record_id) DO NOTHING RETURNING number",
-            (record_id, _encoder.encode(record), cohort, self._start(cohort)),
-        )
-        if row is None:
-            return False
-        blocks = {(e.lat_e7 // BLOCK_E7, e.lon_e7 // BLOCK_E7) for e in record.cameras}
-        for block_row, col in blocks:
-            self._db.run("INSERT INTO blocks VALUES (?, ?, ?)", (block_row, col, row[0]))
-        return True
+        return bool(self.add_reports([(record_id, record, cohort)]))
 
-    def _start(self, cohort: str) -> int:
-        """How a new record of a cohort begins."""
-        if not cohort:
-            return _WAITING
-        state = self._db.row("SELECT state FROM cohorts WHERE cohort = ?", (cohort,))
-        return _WAITING if state is None or state[0] == "trusted" else _HELD
+    def add_reports(self, reports: Sequence[tuple[str, Record, str]]) -> set[str]:
+        """Keep records: id, record, cohort or "". Ids of those that were not there already."""
+        start = self._starts() if any(cohort for _, _, cohort in reports) else {}
+        rows = inserted(
+            self._db,
+            "reports (record_id, body, cohort, fused)",
+            [
+                (record_id, _encoder.encode(record), cohort, start.get(cohort, _WAITING))
+                for record_id, record, cohort in reports
+            ],
+            "ON CONFLICT (record_id) DO NOTHING RETURNING record_id, number",
+        )
+        numbers: dict[str, int] = {record_id: number for record_id, number in rows}  # noqa: C416
+        blocks = {
+            (e.lat_e7 // BLOCK_E7, e.lon_e7 // BLOCK_E7, numbers[record_id])
+            for record_id, record, _ in reports
+            if record_id in numbers
+            for e in record.cameras
+        }
+        self._db.many("INSERT INTO blocks VALUES (?, ?, ?)", sorted(blocks))
+        return set(numbers)
+
+    def _starts(self) -> dict[str, int]:
+        """How new records begin of the cohorts that somebody decided on."""
+        states = self.cohort_states().items()
+        return {cohort: _WAITING if state == "trusted" else _HELD for cohort, state in states}
 
     def add_quarantine(self, payload_id: str, reason: str, payload: bytes) -> None:
         """Keep what could not be used, for a person to look at; the oldest give way."""
@@ -89,10 +104,16 @@ class Intake(Tables):
         """Every record that may take part in the map, first come first."""
         return self._reports("WHERE fused < 2 ORDER BY number", ())
 
-    def is_waiting(self, number: int) -> bool:
-        """Whether a record is not yet part of the map."""
-        found = self._db.row("SELECT 1 FROM reports WHERE number = ? AND fused = 0", (number,))
-        return found is not None
+    def waiting_of(self, numbers: Iterable[int]) -> set[int]:
+        """Those of these records that are not yet part of the map."""
+        found: set[int] = set()
+        for some in portions(numbers):
+            rows = self._db.rows(
+                f"SELECT number FROM reports WHERE fused = 0 AND number IN ({marks(len(some))})",  # noqa: S608
+                some,
+            )
+            found.update(number for (number,) in rows)
+        return found
 
     def reports(self, numbers: Iterable[int], *, held: bool = True) -> list[Report]:
         """These records in order of their numbers, with those that take no part or without."""

@@ -1,11 +1,11 @@
 """The review log, what other maps know, names with values, and what lies at the broker."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from scanner.core.reviewing.reviewlog import Anchor
-from scanner.hub.stores.database import Tables, Values
+from scanner.hub.stores.database import Tables, Values, marks, portions
 from scanner.hub.stores.protocol import Action, Box, Known, Verb
 
 
@@ -128,10 +128,27 @@ class Ledger(Tables):
 
     def put_meta(self, name: str, value: str) -> None:
         """Keep a value under a name."""
-        self._db.run(
+        self.put_metas({name: value})
+
+    def hold_metas(self, names: Iterable[str]) -> dict[str, str]:
+        """Values under names, where there are any, that nobody else changes in the meantime."""
+        found: dict[str, str] = {}
+        # In order, here and below: two who hold the same ones must not wait for one another.
+        for some in portions(sorted(set(names))):
+            rows = self._db.rows(
+                f"SELECT name, value FROM meta WHERE name IN ({marks(len(some))}) "  # noqa: S608
+                f"ORDER BY name {self._db.holding}",
+                some,
+            )
+            found.update((name, value) for name, value in rows)
+        return found
+
+    def put_metas(self, values: Mapping[str, str]) -> None:
+        """Keep values under names."""
+        self._db.many(
             "INSERT INTO meta (name, value) VALUES (?, ?) "
             "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, value),
+            sorted(values.items()),
         )
 
     def cells(self) -> set[str]:

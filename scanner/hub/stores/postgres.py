@@ -8,7 +8,7 @@ from typing import Final
 
 from scanner.errors import StoreError, UsageError
 from scanner.hub.stores import migrations, morton
-from scanner.hub.stores.database import Row, Values, marks
+from scanner.hub.stores.database import ROWS_AT_ONCE, Row, Values, marks
 from scanner.hub.stores.intake import Intake
 from scanner.hub.stores.ledger import Ledger, within
 from scanner.hub.stores.mapped import Mapped
@@ -22,13 +22,20 @@ except ImportError as e:  # an extra: only where it is wanted
         "PostgreSQL needs psycopg", hint="pip install 'cctv-scanner[hub,postgres]'"
     ) from e
 
-ROWS_AT_ONCE: Final = 200
 _VALUES: Final = "VALUES ("
 CONNECT_S: Final = 10
 PREPARE_AFTER: Final = 2  # times that a statement is sent before the server keeps its plan
 MIGRATING: Final = 0x63637476  # the advisory lock of who makes the tables
 FUSING: Final = 0x66757365  # first half of the advisory locks of areas
 MERCATOR_M: Final = 20037508.342789244  # half the side of EPSG:3857
+_AWAIT_AREAS: Final = (
+    "SELECT count(pg_advisory_xact_lock(?, hashtext(name))::text) FROM unnest(?::text[]) name"
+)
+# Stops at the first that another has, and returns it.
+_TRY_AREAS: Final = (
+    "SELECT name FROM unnest(?::text[]) name "
+    "WHERE NOT pg_try_advisory_xact_lock(?, hashtext(name)) LIMIT 1"
+)
 _INSERT_SHOWN: Final = (
     f"INSERT INTO shown ({COLUMNS}, geom) "  # noqa: S608 our own words
     f"VALUES ({marks(len(COLUMNS.split(', ')))}, ST_SetSRID(ST_MakePoint(?, ?), 3857))"
@@ -54,6 +61,8 @@ def _of_rows(sql: str, count: int) -> str:
 
 class PostgresDatabase:
     """One connection to a server, made again after it broke. Raises StoreError."""
+
+    holding: Final = "FOR UPDATE"
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -166,24 +175,21 @@ class PostgresStore(Intake, Mapped, Ledger):
                 self.put_meta("schema", str(step))
 
     def _version(self) -> int:
-        there = self._db.row("SELECT to_regclass('meta') IS NOT NULL")
-        if not there or not there[0]:
+        # Asked of the catalogue: alone, to_regclass answers from a memory that waiting for another
+        # process does not renew.
+        if not self._db.row("SELECT 1 FROM pg_class WHERE oid = to_regclass('meta')"):
             return 0
         return int(self.get_meta("schema") or 0)
 
     @contextlib.contextmanager
     def region(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[bool]:
         """Advisory locks that end with the transaction, taken in one order."""
-        mine = True
-        for cell in sorted(cells):
-            if wait:
-                self._db.row("SELECT pg_advisory_xact_lock(?, hashtext(?))", (FUSING, cell))
-                continue
-            got = self._db.row("SELECT pg_try_advisory_xact_lock(?, hashtext(?))", (FUSING, cell))
-            if not got or not got[0]:
-                mine = False
-                break
-        yield mine
+        names = sorted(cells)
+        if wait:
+            self._db.row(_AWAIT_AREAS, (FUSING, names))
+            yield True
+        else:
+            yield self._db.row(_TRY_AREAS, (names, FUSING)) is None
 
     # --- how places are looked up ---------------------------------------------------------------
 

@@ -14,12 +14,11 @@ from scanner.hub.stores.protocol import (
     PUBLIC,
     TILE_UNITS,
     Box,
-    Cluster,
     PublicChange,
     Shown,
     Tally,
-    TilePoint,
 )
+from scanner.hub.stores.tiled import Cluster, TilePoint
 
 COLUMNS: Final = (
     "id, cell, lat_deg, lon_deg, kind, sigma_m, direction_deg, status, confirmations, "

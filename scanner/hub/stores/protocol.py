@@ -5,7 +5,7 @@ projection, which is what readers see. One object belongs to one thread at a tim
 happens inside ``with store.transaction()``; every method may raise StoreError.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Literal, Protocol
 
@@ -15,6 +15,7 @@ from scanner.core.fusing.fusion import Camera
 from scanner.core.fusing.vicinity import Report
 from scanner.core.reviewing.reviewlog import Anchor, Verdict
 from scanner.core.wire import Band, Record, Status
+from scanner.hub.stores.tiled import Cluster, TilePoint
 from scanner.records import Kind
 
 Box = tuple[float, float, float, float]  # west, south, east, north; west > east: over 180 degrees
@@ -72,28 +73,6 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""  # msgpack of what the verb needs, see core/reviewing/decisions.py
 
 
-class TilePoint(msgspec.Struct, frozen=True, array_like=True):
-    """A confirmed camera in the units of a vector tile; outside 0..4096 in the buffer."""
-
-    x: int
-    y: int
-    id: str
-    kind: int  # index into wire.KIND_CODES
-    direction_deg: float | None
-    month: str  # last seen
-    confirmations: Band
-    sigma_m: float = 0.0  # 1 sigma of the place, for the circle drawn round it
-
-
-class Cluster(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """Confirmed cameras counted together; the place is their mean in the units of the tile."""
-
-    x: int
-    y: int
-    count: int
-    kinds: tuple[int, ...]  # counts in the order of wire.KIND_CODES
-
-
 class Tally(msgspec.Struct, frozen=True, array_like=True):
     """How many confirmed cameras are of one kind and were first seen in one month."""
 
@@ -147,8 +126,14 @@ class Store(Protocol):
     def spend(self, digest: bytes, month: str) -> bool:
         """Note that a cohort token is used up; False if it was before."""
 
+    def spend_all(self, tokens: Iterable[tuple[bytes, str]]) -> set[bytes]:
+        """Note that cohort tokens, digest and month, are used up; those that were not before."""
+
     def add_report(self, record_id: str, record: Record, cohort: str = "") -> bool:
         """Keep a record; False if it was there already."""
+
+    def add_reports(self, reports: Sequence[tuple[str, Record, str]]) -> set[str]:
+        """Keep records: id, record, cohort or "". Ids of those that were not there already."""
 
     def add_quarantine(self, payload_id: str, reason: str, payload: bytes) -> None:
         """Keep what could not be used, for a person; the oldest give way."""
@@ -162,8 +147,8 @@ class Store(Protocol):
     def all_reports(self) -> list[Report]:
         """Every record that may take part in the map, first come first."""
 
-    def is_waiting(self, number: int) -> bool:
-        """Whether a record is not yet part of the map."""
+    def waiting_of(self, numbers: Iterable[int]) -> set[int]:
+        """Those of these records that are not yet part of the map."""
 
     def reports(self, numbers: Iterable[int], *, held: bool = True) -> list[Report]:
         """These records in order of their numbers, with those that take no part or without."""
@@ -307,6 +292,12 @@ class Store(Protocol):
 
     def put_meta(self, name: str, value: str) -> None:
         """Keep a value under a name."""
+
+    def hold_metas(self, names: Iterable[str]) -> dict[str, str]:
+        """Values under names, where there are any, that nobody else changes in the meantime."""
+
+    def put_metas(self, values: Mapping[str, str]) -> None:
+        """Keep values under names."""
 
     def cells(self) -> set[str]:
         """Cells that have cameras at the broker, as far as we know."""

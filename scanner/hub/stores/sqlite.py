@@ -23,6 +23,7 @@ from scanner.hub.stores.protocol import Box, Shown
 
 ACTIONS_SINCE: Final = 3  # version from which reviews are actions
 BUSY_S: Final = 30.0
+_PRIVATE: Final = 0o600
 CACHE_KIB: Final = 32_768  # of each connection; with less a large transaction is written twice
 SLOTS: Final = 128  # rows that one square of the curve has room for before it takes its neighbours'
 _INSERT_SHOWN: Final = (
@@ -34,10 +35,16 @@ _INSERT_SHOWN: Final = (
 class SqliteDatabase:
     """One connection to a file. Raises StoreError with the file's name."""
 
+    holding: Final = ""  # a transaction is the only one that writes
+
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._in_words():
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Candidates and decisions are in it; SQLite's companion files take its mode over. Made
+            # without opening it: closing it would end all locks that this process has on it.
+            with contextlib.suppress(FileExistsError):
+                os.mknod(path, _PRIVATE)
             self._db = sqlite3.connect(
                 path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
@@ -213,7 +220,8 @@ def _stretches(box: Box) -> list[morton.Range]:
     """Stretches of the curve that cover a box in degrees."""
     west, south, east, north = box
     if west > east:
-        return _stretches((west, south, 180.0, north)) + _stretches((-180.0, south, east, north))
+        ends = max(west, 180.0), min(east, -180.0)  # beyond the date line there is nothing
+        return _stretches((west, south, ends[0], north)) + _stretches((ends[1], south, east, north))
     x0, y0 = morton.square(north, west)
     x1, y1 = morton.square(south, east)
     return morton.box_ranges(x0, y0, x1, y1)
