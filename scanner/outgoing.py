@@ -36,10 +36,14 @@ def open_outbox(data: Path) -> Iterator[Outbox]:
         store.close()
 
 
-def mqtt_password() -> str:
-    """The broker's password from systemd's credentials, else from the enrolment, or none."""
+def mqtt_password(config_file: Path | None = None) -> str:
+    """The broker's password from systemd's credentials, else from the enrolment, or none.
+
+    The enrolment is the one beside ``config_file``, else beside where ``config.find`` points.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    beside = find().parent if enrolment.installed(find()) else None  # `scanner enrol` wrote it
+    file = config_file or find()
+    beside = file.parent if enrolment.installed(file) else None  # `scanner enrol` wrote it
     path = Path(folder or beside or "", "mqtt-password")
     if not (folder or beside) or not path.is_file():
         return ""
@@ -49,14 +53,12 @@ def mqtt_password() -> str:
         raise ConfigError(f"{path}: cannot be read: {e}") from e
 
 
-def connect(config: Config) -> MqttPublisher:
-    """A publisher, connected to the configured broker; raises ConfigError or BrokerError."""
-    publisher = MqttPublisher(config.mqtt, password=mqtt_password())
-    publisher.connect()
-    return publisher
-
-
-def make_relay(config: Config, store: RecordStore, tell: Callable[[str], None]) -> Relay:
+def make_relay(
+    config: Config,
+    store: RecordStore,
+    tell: Callable[[str], None],
+    config_file: Path | None = None,
+) -> Relay:
     """The relay of the configured profile, not connected yet; raises ConfigError.
 
     Reads all that it will ever need: once the wall stands, it could not.
@@ -69,11 +71,12 @@ def make_relay(config: Config, store: RecordStore, tell: Callable[[str], None]) 
         )
     return Relay(
         store,
-        MqttPublisher(config.mqtt, password=mqtt_password()),
+        MqttPublisher(config.mqtt, password=mqtt_password(config_file)),
         sending,
         now_s=time.time,
         uniform=random.SystemRandom().random,
         dummy=_dummies(config) if sending.dummies else None,
+        hold_s=config.mqtt.hold_s,
         tell=_watchful(tell),
     )
 

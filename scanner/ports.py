@@ -89,6 +89,10 @@ class RecordStore(Protocol):
 class Publisher(Protocol):
     """The way to the broker."""
 
+    @property
+    def connection(self) -> int:
+        """Number of the connection that stands, another one after each that broke; 0 for none."""
+
     def publish(self, payload: bytes) -> None:
         """Return once the broker has acknowledged the payload; otherwise raise BrokerError."""
 

@@ -1,7 +1,11 @@
 """Outbox -> broker: takes each record whose time has come and forgets it once acknowledged.
 
 The order is publish, acknowledgement, removal: a crash in between sends a record twice, which the
-hub counts once, and never loses one.
+hub counts once, and never loses one. A broker that dies may forget what it acknowledged and holds
+for a hub that is away, since it writes to its disk every few seconds or never. So over a connection
+that is kept, a record is removed only when the connection has stood for a while after the
+acknowledgement; if it breaks meanwhile, what was acknowledged in that time is sent again, after all
+that never was.
 
 How it is sent belongs to the profile. ``open`` sends what is due at once, over one connection. The
 others send on a clock that knows nothing of the records: at each tick, after exponential pauses,
@@ -11,6 +15,7 @@ offline are caught up at the same pace, in a mixed order.
 """
 
 import math
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +29,8 @@ BATCH: Final = 50  # records taken from the outbox at a time, and mixed among ea
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
 IDLE_PAUSE_S: Final = 2.0
+HELD_MAX: Final = 5_000  # records held after their acknowledgement; more are removed at once
+ACKNOWLEDGED_ENOUGH: Final = 5  # times, over a line that never stands for long
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +85,8 @@ class Relay:
     now_s : seconds since 1970.
     uniform : draws from [0, 1).
     dummy : a sealed nothing, needed if ``sending.dummies``.
+    hold_s : with one connection, how long it must stand after an acknowledgement.
+    elapsed_s : a clock that nobody sets, for ``hold_s``.
     tell : gets one line for each failure and, in ``open``, for each batch: times of sending are
         written down nowhere else.
 
@@ -92,6 +101,8 @@ class Relay:
         now_s: Callable[[], float],
         uniform: Callable[[], float],
         dummy: Callable[[], bytes] | None = None,
+        hold_s: float = 0.0,
+        elapsed_s: Callable[[], float] = time.monotonic,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -102,6 +113,11 @@ class Relay:
         self._dummy = dummy if sending.dummies else None
         self._tell = tell
         self._odd: set[str] = set()
+        self._hold_s = hold_s
+        self._elapsed_s = elapsed_s
+        self._held: dict[str, tuple[float, int]] = {}  # acknowledged when, over which connection
+        # Acknowledged over connections that broke: how often, and when first.
+        self._unsure: dict[str, tuple[int, float]] = {}
 
     def run(self, wait: Callable[[float], bool]) -> None:
         """Send until ``wait(seconds)`` says to stop by returning True."""
@@ -122,9 +138,10 @@ class Relay:
     def drain(self, wait: Callable[[float], object] = lambda _: None) -> int:
         """Send all that is due now and return how many records; raises BrokerError.
 
-        With one connection per record it calls ``wait(seconds)`` between them.
+        With one connection per record it calls ``wait(seconds)`` between them. Acknowledgements are
+        believed at once: who calls this does not stay.
         """
-        sent = 0
+        sent, self._hold_s = 0, 0.0
         try:
             while batch := self._due():
                 if self._sending.connection_per_record:
@@ -161,26 +178,54 @@ class Relay:
             self.tick()
             return
         sent = 0
+        self._believe()
         while batch := self._due():
             sent += self._send_all(batch)
         if sent:
-            self._tell(f"sent {sent}, {len(self._store.waiting())} waiting")
+            waiting = len(self._store.waiting()) - len(self._held)
+            self._tell(f"sent {sent}, {waiting} waiting")
 
     def _send_all(self, batch: list[Waiting]) -> int:
         for record in batch:
+            name = record.record_id
             self._publisher.publish(record.payload)
-            self._store.remove(record.record_id)
+            now_s = self._elapsed_s()
+            count, first_s = self._unsure.get(name, (0, now_s))
+            enough = count + 1 >= ACKNOWLEDGED_ENOUGH and now_s - first_s >= self._hold_s
+            if self._hold_s and not enough:
+                self._held[name] = now_s, self._publisher.connection
+            else:
+                self._remove(name)
+        self._believe()
         return len(batch)
+
+    def _believe(self) -> None:
+        """Remove what was acknowledged long enough ago; the rest may have been lost since."""
+        standing, now_s = self._publisher.connection, self._elapsed_s()
+        for name, (since_s, connection) in list(self._held.items()):
+            if connection != standing:
+                del self._held[name]
+                count, first_s = self._unsure.get(name, (0, since_s))
+                self._unsure[name] = count + 1, first_s
+            elif now_s - since_s >= self._hold_s or len(self._held) > HELD_MAX:
+                del self._held[name]
+                self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        self._unsure.pop(name, None)
+        self._store.remove(name)
 
     def _due(self) -> list[Waiting]:
         """Some records whose time has come; one of another size would stand out and stays."""
-        due = self._store.due(self._now_s(), BATCH + len(self._odd))
+        apart = self._odd | self._held.keys()
+        due = self._store.due(self._now_s(), BATCH + len(apart) + len(self._unsure))
         odd = {r.record_id for r in due if len(r.payload) != SEALED_BYTES} - self._odd
         if odd:
             self._odd |= odd
             self._tell(f"{len(odd)} records of a wrong size are not sent: they would stand out")
             return self._due()
-        return [r for r in due if r.record_id not in self._odd]
+        due = [r for r in due if r.record_id not in apart]
+        return [r for r in due if r.record_id not in self._unsure] or due
 
     def _gap_s(self) -> float:
         if not self._sending.connection_per_record:

@@ -4,7 +4,10 @@ import argparse
 import signal
 import sys
 import threading
+import time
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -12,8 +15,12 @@ from scanner import wall
 from scanner.cli import add_config_option, config_of
 from scanner.cli.insecure import add_insecure_option, insecurely, tell_of_fence
 from scanner.config import Config
-from scanner.errors import ConfigError, UsageError
+from scanner.errors import ConfigError, StoreError, UsageError
 from scanner.outgoing import data_folder, make_relay, open_outbox
+from scanner.storage.outbox import Outbox
+from scanner.wiping import begun
+
+LOOK_S: Final = 1.0  # between two looks at whether there still is an outbox
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -52,15 +59,18 @@ def with_broker(config: Config, broker: str | None) -> Config:
 
 def run(args: argparse.Namespace) -> int:
     """Send until told to stop (SIGTERM, Ctrl-C), or once."""
+    data: Path = args.data or data_folder()
+    if begun(data):  # an outbox made anew would be in its way
+        raise StoreError(f"{data}: a wipe is not finished", hint="sudo scanner wipe")
     config = with_broker(config_of(args), args.broker)
     if not config.mqtt.host:
         raise ConfigError("mqtt.host is empty: no broker to send to", hint="or give --broker")
-    data: Path = args.data or data_folder()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with open_outbox(data) as store:
-        relay = make_relay(config, store, lambda line: print(f"relay: {line}", file=sys.stderr))
+        tell = partial(print, "relay:", file=sys.stderr)
+        relay = make_relay(config, store, tell, args.config)
         with insecurely(asked=args.insecure):
             inputs = [Path(config.mqtt.ca_file)] if config.mqtt.ca_file else []
             tell_of_fence(wall.fence_relay(store.files, inputs))
@@ -68,5 +78,18 @@ def run(args: argparse.Namespace) -> int:
         if args.once:
             print(f"sent {relay.drain(stop.wait)}")
         else:
-            relay.run(stop.wait)
+            relay.run(lambda seconds: _over(stop, store, seconds))
+        if not store.there:
+            raise StoreError(f"{data}: the outbox is gone", hint="was this device wiped?")
     return 0
+
+
+def _over(stop: threading.Event, store: Outbox, seconds: float) -> bool:
+    """Wait; whether to end: told to, or the outbox was wiped and lives in memory only."""
+    until_s = time.monotonic() + seconds
+    while store.there and not stop.is_set():
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
+            return False
+        stop.wait(min(left_s, LOOK_S))
+    return True

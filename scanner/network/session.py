@@ -10,11 +10,12 @@ from typing import Final
 from scanner.config import Mqtt
 from scanner.core.wire import Topics
 from scanner.errors import BrokerError, ConfigError
-from scanner.network.mqtt import NEW, Incoming, Link, Message, open_link
+from scanner.network.mqtt import NEW, OLD, Incoming, Link, Message, open_link
 from scanner.network.tls import tls_context
 
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_LAST_S: Final = 30.0
+OLD_FOR_SURE: Final = 3  # connections in a row on which a broker would not speak MQTT 5
 
 __all__ = ["Incoming", "Message", "MqttPublisher", "MqttSession"]
 
@@ -43,8 +44,16 @@ class MqttPublisher:
         self._tls = tls_context(settings)
         self._topic = Topics(settings.root).inbox
         self._version = NEW
+        self._olds = 0  # connections in a row that came about only in 3.1.1
         self._link: Link | None = None
+        self._links = 0
         self._lock = threading.Lock()
+
+    @property
+    def connection(self) -> int:
+        """Number of the connection that stands, another one after each that broke; 0 for none."""
+        link = self._link
+        return self._links if link and not link.lost.is_set() else 0
 
     def connect(self) -> None:
         """Connect now if that has not happened; raises BrokerError."""
@@ -78,7 +87,12 @@ class MqttPublisher:
         if self._link and self._link.lost.is_set():
             self._hang_up()
         if not self._link:
-            self._link, self._version = open_link(self._make, self._version, self._timeout_s)
+            self._link, version = open_link(self._make, self._version, self._timeout_s)
+            self._links += 1
+            # A broker that was away for a moment seems not to speak MQTT 5. To go on in 3.1.1 for
+            # that would be to hear no more that nobody listens, and to lose records.
+            self._olds = self._olds + 1 if version == OLD else 0
+            self._version = OLD if self._olds >= OLD_FOR_SURE else NEW
         return self._link
 
     def _make(self, version: int) -> Link:

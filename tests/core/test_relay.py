@@ -221,3 +221,89 @@ def test_pauses_double_up_to_five_minutes_with_jitter() -> None:
     assert len(set(waited[10:])) == 10
     pauses.reset()
     assert pauses.after_failure() <= FIRST_PAUSE_S
+
+
+# --- a broker that forgets ----------------------------------------------------------------------
+
+
+class ForgetfulBroker(RecordingPublisher):
+    """Acknowledges at once, and keeps only what it had for ``writes_s`` when it dies."""
+
+    def __init__(self, clock: Clock, writes_s: float) -> None:
+        super().__init__()
+        self._clock, self._writes_s = clock, writes_s
+        self._had: dict[bytes, float] = {}
+
+    def publish(self, payload: bytes) -> None:
+        super().publish(payload)
+        self._had.setdefault(payload, self._clock.now_s)
+
+    def die(self) -> None:
+        """It comes back, and connections are new ones."""
+        self.connection += 1
+        written_s = self._clock.now_s - self._writes_s
+        self._had = {p: at for p, at in self._had.items() if at <= written_s}
+
+    @property
+    def kept(self) -> set[bytes]:
+        return set(self._had)
+
+
+def sent_to_a_broker_that_dies(hold_s: float, deaths: int = 30) -> int:
+    """How many of the records that were found all the time were lost."""
+    store, clock, dice = MemoryStore(), Clock(), random.Random(4)
+    broker = ForgetfulBroker(clock, writes_s=5.0)
+    relay = Relay(
+        *(store, broker, SENDING["open"]),
+        now_s=lambda: clock.now_s,
+        uniform=dice.random,
+        hold_s=hold_s,
+        elapsed_s=lambda: clock.now_s,
+    )
+    dies_s = [dice.uniform(0, 3_000) for _ in range(deaths)]
+    sealed: list[bytes] = []
+
+    def wait(seconds: float) -> bool:
+        clock.wait(seconds)
+        while dies_s and min(dies_s) <= clock.now_s:
+            dies_s.remove(min(dies_s))
+            broker.die()
+        if clock.now_s < 3_000 and dice.random() < 0.5:
+            sealed.append(payload(len(sealed)))
+            store.add(sealed[-1])
+        return clock.now_s > 3_200
+
+    relay.run(wait)
+    assert len(sealed) > 500
+    assert not store.waiting()
+    return len(set(sealed) - broker.kept)
+
+
+def test_a_broker_that_forgets_what_it_just_acknowledged_is_told_again() -> None:
+    assert sent_to_a_broker_that_dies(hold_s=15.0) == 0
+    assert sent_to_a_broker_that_dies(hold_s=0.0) > 10  # or this test would mean nothing
+
+
+def test_over_a_line_that_never_stands_all_is_sent_and_nothing_for_ever() -> None:
+    store, clock = MemoryStore(), Clock()
+    for number in range(400):
+        store.add(payload(number))
+    line = RecordingPublisher()
+    relay = Relay(
+        *(store, line, SENDING["open"]),
+        now_s=lambda: clock.now_s,
+        uniform=random.Random(1).random,
+        hold_s=15.0,
+        elapsed_s=lambda: clock.now_s,
+    )
+
+    def wait(seconds: float) -> bool:
+        line.connection += 1
+        line.refuse_after = 60  # then it breaks
+        return clock.wait(seconds) or clock.now_s > 4 * 3_600 or not store.waiting()
+
+    relay.run(wait)
+    assert not store.waiting()
+    assert len(line.published) <= 6 * 400
+    first = {p: line.published.index(p) for p in line.published}
+    assert max(first.values()) < 2 * 400  # what was never sent comes before what may be lost

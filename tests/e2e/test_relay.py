@@ -100,7 +100,8 @@ def relay(tmp_path: Path, broker: brokers.Broker, port: int, *more: str) -> subp
     config = tmp_path / "scanner.toml"
     config.write_text(
         '[privacy]\nprofile = "open"\n'
-        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nusername = "{access.settings.username}"\n'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nhold_s = 0\n'
+        f'username = "{access.settings.username}"\n'
     )
     command = [sys.executable, "-m", "scanner", "relay", "--config", str(config)]
     return subprocess.Popen(
