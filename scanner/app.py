@@ -16,6 +16,7 @@ from scanner.core.lens.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError
 from scanner.front import Front, outbox_fact
+from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.tflite import TfliteDetector, shipped_model
 from scanner.looking import Watcher
@@ -27,9 +28,10 @@ from scanner.storage.outbox import OWN_FOLDER, Outbox
 from scanner.storage.tokens import Tokens, good_months, has_tokens
 
 LEAST_HFOV_DEG: Final = 10.0
-# Of the odds at the threshold, which is for one picture; a walk shows a camera in many. Both were
-# set on the demo's walk, the only one there is with a truth.
-FAINT_ODDS: Final = 0.43  # what is enough in one frame
+# Of the odds at the threshold, which is for one picture; a walk shows a camera in many. The last
+# two were set on the demo's walk, before there was a second look.
+FIRST_ODDS: Final = 0.23  # what is worth a second look
+FAINT_ODDS: Final = 0.43  # what is enough in one frame, for both looks together
 TRACK_ODDS: Final = 0.7  # what is enough on average of a track's best views
 LEAST_SCORE: Final = 0.05  # below it everything looks a little like a camera
 REPLAY_RATE: Final = 5.0  # frames per second looked at, as on the device
@@ -51,6 +53,13 @@ def open_detector(
         threshold=max(LEAST_SCORE, 2 * threshold - 1) if twice else threshold,
         tpu=tpu,
     )
+
+
+def open_closeup(config: Config) -> CloseUp | None:
+    """The close-up network of that detector, if there is one."""
+    own = config.detector.model
+    beside = closeup_beside(Path(own) if own else shipped_model())
+    return CloseUp(beside) if beside else None
 
 
 def at_odds(score: float, times: float) -> float:
@@ -139,7 +148,8 @@ def open_recording(
         source = open_frames(recording.source, rate=recording.rate)
         stack.callback(source.close)
         budget = config.detector.inferences_per_s / recording.rate
-        watcher = Watcher(open_detector(config, odds=FAINT_ODDS, tpu=tpu), budget)
+        detector = open_detector(config, odds=FIRST_ODDS, tpu=tpu)
+        watcher = Watcher(detector, budget, least=at_odds(config.detector.threshold, FAINT_ODDS))
         finder = Finder(
             watcher,
             positions,

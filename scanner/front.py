@@ -19,7 +19,7 @@ from scanner.ports import Panel, RecordStore
 from scanner.records import Position
 from scanner.replay.standins import ConsolePanel, SeveralPanels
 from scanner.steering import Steering
-from scanner.wiping import EXIT_WIPED, wipe_now
+from scanner.wiping import EXIT_WIPED, markable, wipe_now
 
 Facts = dict[str, Callable[[], str]]
 Attention = Callable[[int, Position | None], float]
@@ -34,7 +34,7 @@ class Front:
     """Panel, steering, attention, and the facts that a page may show.
 
     ``facts``: name -> a line of text, asked for anew every few seconds on another thread. They name
-    no place; ``fix``, ``accelerator``, ``temperature`` and ``outbox`` are those meant.
+    no place; ``fix``, ``accelerator``, ``temperature``, ``outbox`` and ``hints`` are those meant.
     ``attention``: for ``Finder``.
     """
 
@@ -75,6 +75,7 @@ def open_front(
     steering = Steering(wipe=wipe, told_to_stop=told_to_stop, alive=alive)
     facts: Facts = {"leaves": lambda: leaves(config)}
     with ExitStack() as stack:
+        stack.enter_context(markable(data))
         stack.callback(shown.close)
         if config.panel.used:
             pins = stack.enter_context(closing(lgpio_factory(data)))
@@ -85,7 +86,9 @@ def open_front(
         stack.callback(shown.close)
         hinting = None
         if signatures:
-            hinting = Hinting(stack.enter_context(closing(Beacons(signatures))).take)
+            beacons = stack.enter_context(closing(Beacons(signatures)))
+            facts["hints"] = lambda: beacons.state.partition(": ")[2]
+            hinting = Hinting(beacons.take)
 
         def new_walk() -> None:
             for part in (link.new_walk if link else None, hinting.forget if hinting else None):

@@ -1,21 +1,26 @@
 """A detector looks at a frame: cuts tiles, gathers what it finds, in frame pixels."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.core.pace import Pace
 from scanner.core.schedule import Schedule
 from scanner.core.tiles import (
     Tile,
     agreed,
     clipped,
+    closer,
+    confirmed,
     cut_by_edge,
     merge,
     mirrored,
     pyramid,
+    second_looks,
     to_frame,
 )
 from scanner.frame import Pixels
@@ -30,12 +35,27 @@ class Watcher:
     """Looks at frames of one size with a budget of tiles each; 0 looks at all of them.
 
     The budget is an average and may be a fraction: inferences per second / frames per second.
-    ``coarse_every`` as in ``Schedule``.
+    ``coarse_every`` as in ``Schedule``. With ``least`` a find counts where its score reaches that;
+    where there is time for it, the score of two looks, the second from closer where the find is
+    small. Second looks come out of the budget. With ``pace`` the budget is that of the pace, which
+    learns from each look how long it took by ``clock``, in seconds; a recording has all the time it
+    wants.
     """
 
-    def __init__(self, detector: Detector, budget: float = 0.0, *, coarse_every: int = 0) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        budget: float = 0.0,
+        *,
+        coarse_every: int = 0,
+        least: float | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._detector = detector
+        self._pace, self._clock = pace, clock
         self._budget = budget
+        self._least = least
         self._coarse_every = coarse_every
         self._schedule: Schedule | None = None
         self._size = (0, 0)
@@ -44,7 +64,7 @@ class Watcher:
 
     @property
     def looks(self) -> int:
-        """Tiles looked at so far."""
+        """Tiles looked at so far, second looks included."""
         return self._looks
 
     def look(
@@ -67,10 +87,23 @@ class Watcher:
             )
             self._last = ()
         schedule = self._schedule
+        began_s = self._clock()
+        if self._pace:
+            schedule.budget = self._pace.budget
+            attention = min(attention, max(self._pace.most / schedule.budget, 1.0))
         texture = textures(pixels, schedule.native) if schedule.wants_texture else ()
         tiles = schedule.next_tiles([d.box for d in self._last], texture, attention=attention)
         found = look_at(self._detector, pixels, tiles, small)
-        self._looks += len(tiles)
+        looks = len(tiles)
+        if self._least is not None:
+            most = second_looks(len(tiles), len(schedule.native))
+            found, again = look_again(self._detector, pixels, found, most=most)
+            found = [d for d in found if d.score >= self._least]
+            schedule.charge(again)
+            looks += again
+        self._looks += looks
+        if self._pace:
+            self._pace.took(looks, self._clock() - began_s)
         self._last = found
         return found
 
@@ -112,9 +145,7 @@ def detect_everywhere(detector: Detector, pixels: Pixels) -> list[Detection]:
             seen = detector.infer(view)
             once += _placed(seen, tile, detector.tile_size, width, height)
             if seen:
-                seen = detector.infer(np.ascontiguousarray(view[:, ::-1]))
-                turned = [mirrored(d, detector.tile_size) for d in seen]
-                again += _placed(turned, tile, detector.tile_size, width, height)
+                again += look_mirrored(detector, pixels, tile)
         found += agreed(once, again)
     return merge(found)
 
@@ -142,6 +173,28 @@ def look_at(
     return merge(found)
 
 
+def look_again(
+    detector: Detector, pixels: Pixels, found: Sequence[Detection], *, most: int
+) -> tuple[list[Detection], int]:
+    """Finds of a picture after a second look at each, best first, and how many looks that took.
+
+    Small ones are shown at twice the size. There are at most ``most`` looks, at the best finds; the
+    others stay as they are.
+    """
+    height, width = pixels.shape[:2]
+    tiles = closer(found, width, height, detector.tile_size)[:most]
+    again = [d for tile in tiles for d in look_mirrored(detector, pixels, tile)]
+    return confirmed(found, again, tiles, detector.tile_size), len(tiles)
+
+
+def look_mirrored(detector: Detector, pixels: Pixels, tile: Tile) -> list[Detection]:
+    """Cameras in the mirror image of one tile of a picture, where they are in the picture."""
+    height, width = pixels.shape[:2]
+    tile_px = detector.tile_size
+    seen = detector.infer(np.ascontiguousarray(cut(pixels, tile, tile_px)[:, ::-1]))
+    return _placed([mirrored(d, tile_px) for d in seen], tile, tile_px, width, height)
+
+
 def _placed(
     seen: Iterable[Detection], tile: Tile, tile_px: int, width: int, height: int
 ) -> list[Detection]:
@@ -154,17 +207,29 @@ def _placed(
 def cut(pixels: Pixels, tile: Tile, tile_px: int) -> Pixels:
     """The tile's pixels at the network's size, (tile_px, tile_px, 3).
 
-    At native size this is a view into the picture; a larger tile is averaged down (area mean). What
-    lies outside the picture is grey, as the picture's mean would be.
+    At native size this is a view into the picture; a larger tile is averaged down (area mean), one
+    of half the size is drawn up. What lies outside the picture is grey, as its mean would be.
     """
     part = pixels[tile.y : tile.y + tile.side, tile.x : tile.x + tile.side]
-    if tile.side != tile_px:
+    if tile.side * 2 == tile_px:
+        part = _twice(_twice(part).transpose(1, 0, 2)).transpose(1, 0, 2)
+    elif tile.side != tile_px:
         part = _shrink(part, tile_px / tile.side)
     if part.shape[:2] == (tile_px, tile_px):
         return part
     whole = np.full((tile_px, tile_px, 3), 114, np.uint8)
     whole[: part.shape[0], : part.shape[1]] = part[:tile_px, :tile_px]
     return whole
+
+
+def _twice(part: Pixels) -> Pixels:
+    """Twice as many rows, linear between their middles."""
+    heavy = part.astype(np.uint16) * 3 + 2
+    drawn = np.empty((2 * len(part), *part.shape[1:]), np.uint8)
+    drawn[0], drawn[-1] = part[0], part[-1]
+    drawn[2::2] = (heavy[1:] + part[:-1]) >> 2
+    drawn[1:-1:2] = (heavy[:-1] + part[1:]) >> 2
+    return drawn
 
 
 def _shrink(part: Pixels, factor: float) -> Pixels:

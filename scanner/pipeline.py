@@ -28,6 +28,7 @@ from scanner.storage.known import KEPT, Known
 
 # How many times the usual tiles a frame is worth, by time and position: a hint was heard here.
 Attention = Callable[[int, Position | None], float]
+LEAST_HEIGHT_M: Final = 2.0  # cameras hang out of reach; lights of cars and letter boxes do not
 SITE_COMPLETE_S: Final = 20.0  # so long after its last view nothing is added to a site
 
 
@@ -104,6 +105,8 @@ class Finder:
         result = locate(track)
         if isinstance(result, Sighting) and result.score < self._min_score:
             return NotLocated(reason="seen too faintly", kind=result.kind, views=result.views)
+        if isinstance(result, Sighting) and (result.height_m or math.inf) < LEAST_HEIGHT_M:
+            return NotLocated(reason="too low for a camera", kind=result.kind, views=result.views)
         return result
 
     def _locate_all(self, tracks: Sequence[Track]) -> list[Sighting]:

@@ -16,6 +16,7 @@ from nacl.public import PublicKey
 from scanner import sealing
 from scanner.app import (
     FAINT_ODDS,
+    FIRST_ODDS,
     REPLAY_RATE,
     TRACK_ODDS,
     at_odds,
@@ -26,6 +27,7 @@ from scanner.app import (
 )
 from scanner.config import Config
 from scanner.core.blink import State
+from scanner.core.pace import Pace
 from scanner.core.privacy import PROFILES
 from scanner.frame import Frame
 from scanner.front import Front, fix_fact, outbox_fact
@@ -146,7 +148,7 @@ def watch_live(
         where = config.position
         positions = open_positions(where.source, where.sigma_m, walled=True)
         stack.callback(positions.close)
-        detector = open_detector(config, odds=FAINT_ODDS, tpu=tpu)
+        detector = open_detector(config, odds=FIRST_ODDS, tpu=tpu)
         source = _tended(
             *(config, front, service),
             detector=detector,
@@ -156,8 +158,7 @@ def watch_live(
         )
         stack.callback(source.close)
         front.facts["outbox"] = lambda: outbox_fact(store)
-        budget = config.detector.inferences_per_s / REPLAY_RATE
-        watcher = Watcher(detector, budget, coarse_every=COARSE_EVERY)
+        watcher = _paced(config, front, detector)
         close_door()
         service.ready()
         total = Counts()
@@ -181,6 +182,15 @@ def watch_live(
             store.settle()
         service.stopping()
         return total
+
+
+def _paced(config: Config, front: Front, detector: TfliteDetector) -> Watcher:
+    """Looks no more often than there is time for; the page may say so."""
+    budget = config.detector.inferences_per_s / REPLAY_RATE
+    pace = Pace(budget, 1 / REPLAY_RATE)
+    front.facts["accelerator"] = lambda: at_work(detector.summary, pace)
+    least = at_odds(config.detector.threshold, FAINT_ODDS)
+    return Watcher(detector, budget, coarse_every=COARSE_EVERY, least=least, pace=pace)
 
 
 def _tended(
@@ -211,13 +221,18 @@ def _tended(
         front.panel, service, lens=lens, detector=detector, positions=positions, board=board
     )
 
-    _tell_facts(front, detector, positions, board)
+    _tell_facts(front, positions, board)
     return _Tended(lens, care.looked)
 
 
-def _tell_facts(
-    front: Front, detector: TfliteDetector, positions: LivePositions, board: Board
-) -> None:
+def at_work(summary: str, pace: Pace) -> str:
+    """What infers, and how fast where that is slower than asked for."""
+    if not pace.held_back:
+        return summary
+    return f"{summary}, {pace.budget * REPLAY_RATE:.1f} looks a second"
+
+
+def _tell_facts(front: Front, positions: LivePositions, board: Board) -> None:
     """What a page may show; none of it names a place."""
 
     def temperature() -> str:
@@ -225,7 +240,6 @@ def _tell_facts(
         return "unknown" if celsius is None else f"{celsius:.0f} degrees"
 
     front.facts["fix"] = lambda: fix_fact(positions)
-    front.facts["accelerator"] = lambda: detector.summary
     front.facts["temperature"] = temperature
 
 

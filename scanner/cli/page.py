@@ -64,9 +64,10 @@ def run(args: argparse.Namespace) -> int:
         )
     address = own_address(settings.address)
     walk, code = Walk(), new_code()
-    ear = Ear(listen(args.socket), walk)
-    server = PageServer((address, settings.port), walk, Door(code), ear.pass_on)
+    server = PageServer((address, settings.port), walk, Door(code))
     announce(f"http://{server.host}/", code)
+    ear = Ear(listen(args.socket), walk)  # `run` goes on when it sees this
+    server.pass_on = ear.pass_on
     with insecurely(asked=args.insecure):
         tell_of_fence(wall.fence_page())
         wall.close_page()

@@ -7,6 +7,7 @@ import argparse
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from scanner.wiping import EXIT_WIPED
 
 Process = subprocess.Popen[bytes]
 PAGE_SOCKET: Final = "page.sock"  # in the data folder
+PAGE_S: Final = 30.0  # a Pi Zero needs some seconds to load it
+LOOK_S: Final = 0.05
 TRIES: Final = 5  # to start the relay again after the system's name servers have changed
 
 
@@ -44,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     key_of(config)
     data: Path = args.data or data_folder()
     with _ended_with_us() as children:
+        if args.page and (code := _show_page(children, args, data)):
+            return code
         relay = _start(children, _relay(args, data)) if config.mqtt.host else None
-        if args.page:
-            _start(children, [*_scanner("page", args), "--socket", str(data / PAGE_SOCKET)])
         code = _start(children, _watch(args, config, data)).wait()
         if relay and not args.once and not code:
             code = _stay(children, relay, _relay(args, data))
@@ -54,11 +57,27 @@ def run(args: argparse.Namespace) -> int:
         with _ended_with_us() as children:
             code = _start(children, [*_relay(args, data), "--once"]).wait()
     if code == EXIT_WIPED:  # by its person, from behind the wall: the rest is done from here
-        return run_wipe(argparse.Namespace(data=data, config=args.config, yes=True))
+        return run_wipe(argparse.Namespace(data=data, config=args.config, yes=True, finish=False))
     if not code:
         with open_outbox(data) as store:
             print(f"outbox: {len(store.waiting())} waiting", file=sys.stderr)
     return code
+
+
+def _show_page(children: list[Process], args: argparse.Namespace, data: Path) -> int:
+    """Start the page and wait until its code is told, as what comes next is slow and talks.
+
+    Its exit code if it ends instead; 0 otherwise.
+    """
+    path = data / PAGE_SOCKET
+    path.unlink(missing_ok=True)
+    page = _start(children, [*_scanner("page", args), "--socket", str(path)])
+    until_s = time.monotonic() + PAGE_S
+    while not path.exists() and time.monotonic() < until_s:
+        if page.poll() is not None:
+            return page.returncode
+        time.sleep(LOOK_S)
+    return 0
 
 
 def _stay(children: list[Process], relay: Process, command: list[str]) -> int:

@@ -32,6 +32,7 @@ from scanner.hardware.modelfile import compiled_form, shipped_model
 from scanner.hinting import signatures_of
 from scanner.outgoing import data_folder, open_outbox
 from scanner.storage.outbox import Outbox
+from scanner.wiping import EXIT_WIPED, begun, wipe_now
 
 if TYPE_CHECKING:
     from scanner.pipeline import Counts
@@ -60,7 +61,13 @@ def add_watch_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look until the source ends or SIGTERM comes; what was found is then on the card."""
+    """Look until the source ends or SIGTERM comes; what was found is then on the card.
+
+    Where a wipe was begun and cut short, that goes on instead.
+    """
+    if begun(args.data or data_folder()):
+        wipe_now(args.data or data_folder(), args.config or find())
+        return EXIT_WIPED
     config = checked(args, config_of(args))
     data: Path = args.data or data_folder()
     stop = Event()

@@ -7,11 +7,12 @@ from typing import Final
 
 from scanner.cli import add_config_option
 from scanner.config import find
-from scanner.errors import UsageError
+from scanner.errors import StoreError, UsageError
 from scanner.outgoing import data_folder
 from scanner.storage import outbox
-from scanner.wiping import found, overwrite
+from scanner.wiping import begun, finish, found, overwrite, unmark
 
+SYSTEMD: Final = Path("/run/systemd/system")
 HONESTLY: Final = """\
 What this cannot promise: SD cards and other flash keep old copies of what was overwritten, in
 places that no program reaches. Records were sealed, so old copies tell how many there were and
@@ -23,6 +24,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the command."""
     parser = subparsers.add_parser("wipe", help="overwrite and remove what this device holds")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--finish",
+        action="store_true",
+        help="the rest of what button or page began, if they did; asks nothing",
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the outbox lies")
     add_config_option(parser)
     parser.set_defaults(run=run)
@@ -31,6 +37,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """List, ask, overwrite, remove; other files of the folder are left alone and named."""
     data: Path = args.data or data_folder()
+    if args.finish or begun(data):
+        return _finish(data, args.config or find())
     files = found(data, args.config or find())
     if not files:
         print(f"{data}: holds nothing of ours.")
@@ -43,10 +51,24 @@ def run(args: argparse.Namespace) -> int:
     _refuse_in_use(data)
     for path in files:
         overwrite(path)
+    unmark(data)  # of a `watch` that was killed
     print(f"{len(files)} files overwritten and removed.")
     others = sorted(p.name for p in data.iterdir()) if data.is_dir() else []
     if others:
         print(f"left alone in {data}: {', '.join(others)}")
+    return 0
+
+
+def _finish(data: Path, config_file: Path) -> int:
+    """Go on with a wipe that was begun: it was asked for, and whoever is still at work ends."""
+    if not begun(data):
+        print(f"{data}: no wipe was begun.")
+        return 0
+    left = finish(data, config_file)
+    if left:
+        names = ", ".join(map(str, left))
+        raise StoreError(f"not wiped: {names}", hint="sudo scanner wipe")
+    print("the wipe that was begun is finished.")
     return 0
 
 
@@ -55,8 +77,10 @@ def _refuse_in_use(data: Path) -> None:
     if not (data / outbox.FILE_NAME).is_file():
         return
     if outbox.in_use(data):
+        how = "sudo systemctl stop scanner-watch scanner-relay" if SYSTEMD.is_dir() else ""
         raise UsageError(
-            f"{data}: the outbox is in use", hint="end `scanner watch` and `scanner relay` first"
+            f"{data}: the outbox is in use",
+            hint=how or "end `scanner watch` and `scanner relay` first",
         )
 
 

@@ -98,7 +98,7 @@ class Schedule:
         ]
         self._coarse = _coarse(width_px, height_px, tile_px) if coarse_every else []
         self._coarse_every = coarse_every
-        self._budget = budget or float(len(self._cells))
+        self._budget = budget or math.inf
         self._credit = 0.0
         self._candidate_turn = 0.0
         self._coarse_turn = 0
@@ -108,6 +108,15 @@ class Schedule:
         self._candidates: list[_Candidate] = []
 
     @property
+    def budget(self) -> float:
+        """Tiles per frame on average, at most all; may be changed from frame to frame."""
+        return min(self._budget, float(len(self._cells)))
+
+    @budget.setter
+    def budget(self, tiles: float) -> None:
+        self._budget = tiles
+
+    @property
     def native(self) -> list[Tile]:
         """The tiles that cover the frame, in the order of ``textures``."""
         return [cell.tile for cell in self._cells]
@@ -115,7 +124,7 @@ class Schedule:
     @property
     def wants_texture(self) -> bool:
         """Whether the next call of ``next_tiles`` has anything to choose."""
-        return self._budget < len(self._cells) and self._credit + self._budget >= 1
+        return 1 <= self._credit + self._budget < len(self._cells)
 
     def next_tiles(
         self, found: Sequence[Box], textures: Sequence[float] = (), *, attention: float = 1.0
@@ -126,21 +135,26 @@ class Schedule:
         tile how much there is to see, 0 to 1; without it all are alike. ``attention``: so many
         times the budget, for this frame.
         """
-        if self._budget >= len(self._cells):
+        if math.isinf(self._budget):
             return self.native
         self._learn(found)
         self._frame += 1
         self._credit += self._budget * attention
-        count = min(math.floor(self._credit + 1e-9), len(self._cells))
+        count = max(0, min(math.floor(self._credit + 1e-9), len(self._cells)))
         # What a frame has no tiles for is not saved up.
         self._credit = min(self._credit - count, 1.0)
         chosen: list[Tile] = []
-        for _ in range(count):
-            tile = self._choose(chosen, textures)
+        for cell in self._cells[:count]:
+            tile = cell.tile if count == len(self._cells) else self._choose(chosen, textures)
             self._spend(tile)
             chosen.append(tile)
         self._last = chosen
         return chosen
+
+    def charge(self, inferences: int) -> None:
+        """Take out of the budget what was spent on second looks."""
+        if math.isfinite(self._budget):
+            self._credit -= inferences
 
     def _choose(self, chosen: Sequence[Tile], textures: Sequence[float]) -> Tile:
         oldest = min(self._cells, key=lambda cell: cell.looked)

@@ -7,7 +7,8 @@ knows for as long as it runs. Here one device is looked at, judged and dropped; 
 a hint was heard, and when.
 
 Interfaces: org.bluez.AdvertisementMonitorManager1, org.bluez.AdvertisementMonitor1 (BlueZ 5.56 and
-later, ``--experimental`` before 5.64). Advertising data types: Bluetooth SIG, Assigned Numbers 2.3.
+later, with ``--experimental``: ``systemd/bluetooth.service.d``). Advertising data types: Bluetooth
+SIG, Assigned Numbers 2.3.
 """
 
 import asyncio

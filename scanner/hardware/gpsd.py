@@ -14,10 +14,11 @@ import msgspec
 from scanner.core.fixes import Fix, Lost
 from scanner.core.nmea import HDOP_SIGMA_M
 from scanner.errors import UNREADABLE
-from scanner.hardware.live import POLL_S, SILENCE_S, LivePositions, boot_ns
+from scanner.hardware.live import LONGEST_PAUSE_S, POLL_S, SILENCE_S, LivePositions, boot_ns
 
 WATCH: Final = b'?WATCH={"enable":true,"json":true};\n'
 CONNECT_S: Final = 5.0
+LOCAL_PAUSE_S: Final = 1.5  # a socket in the file system costs nothing to try
 MIN_EPH_SIGMA_M: Final = 3.0  # eph knows nothing of walls
 GST_LASTS_NS: Final = 5_000_000_000  # the errors told by GST stand so long for the fixes after it
 DEVICE_LASTS_NS: Final = 5_000_000_000  # without a fix of it, another receiver may take over
@@ -117,7 +118,8 @@ class GpsdPositions(LivePositions):
 
     def __init__(self, address: tuple[str, int] | str, *, sigma_m: float = 4.0) -> None:
         name = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-        super().__init__(f"gpsd at {name}", sigma_m=sigma_m)
+        pause_s = LOCAL_PAUSE_S if isinstance(address, str) else LONGEST_PAUSE_S
+        super().__init__(f"gpsd at {name}", sigma_m=sigma_m, longest_pause_s=pause_s)
         self._address = address
         self._start()
 

@@ -25,11 +25,15 @@ def boot_ns() -> int:
 class LivePositions(ABC):
     """Positions from a receiver that may come late, go away and come back.
 
-    Subclasses say how to listen. ``sigma_m`` is used where the receiver tells no error.
+    Subclasses say how to listen. ``sigma_m`` is used where the receiver tells no error;
+    ``longest_pause_s`` is what is waited at most before listening again.
     """
 
-    def __init__(self, name: str, *, sigma_m: float) -> None:
+    def __init__(
+        self, name: str, *, sigma_m: float, longest_pause_s: float = LONGEST_PAUSE_S
+    ) -> None:
         self._name = name
+        self._longest_pause_s = longest_pause_s
         self._ring = FixRing(sigma_m=sigma_m, utc_from_s=GNSS_FROM_S)
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -93,4 +97,4 @@ class LivePositions(ABC):
             if self._heard:
                 pause_s = FIRST_PAUSE_S
             self._closed.wait(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, self._longest_pause_s)

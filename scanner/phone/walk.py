@@ -12,6 +12,7 @@ from scanner.phone.lines import Line
 KEPT_FACTS: Final = 12
 KEPT_FINDS: Final = 200  # newest; a walk through a city centre shows fewer
 TROUBLE_LASTS_S: Final = 16.0
+STARTING: Final = "starting"  # it runs and has not looked at anything
 SENTENCES: Final[dict[str, str]] = {
     State.NO_FIX: "No position yet: open sky is wanted",
     State.SEARCHING: "A position, but no direction: walk on",
@@ -28,8 +29,12 @@ SENTENCES: Final[dict[str, str]] = {
     State.VOLTAGE: "Too little power",
     State.WIPED: "Wiped",
     State.DONE: "The walk is over",
+    STARTING: "Starting",
 }
+LOOKING: Final = (State.NO_FIX, State.SEARCHING, State.SCANNING, STARTING)
+BLIND: Final = "Not looking"
 AWAY: Final = "The scanner is not running"
+NOT_YET: Final = "The scanner is not running yet"
 
 
 class Find(msgspec.Struct, frozen=True):
@@ -59,6 +64,7 @@ class Walk:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._met = False
         self._forget()
 
     def _forget(self) -> None:
@@ -77,6 +83,7 @@ class Walk:
         """``watch`` is connected, or has gone."""
         with self._lock:
             self._running = on
+            self._met |= on
 
     def wiped(self) -> None:
         """Forget everything."""
@@ -120,18 +127,16 @@ class Walk:
                 s: (d, told) for s, (d, told) in self._troubles.items()
                 if at_s - told < TROUBLE_LASTS_S
             }  # fmt: skip
-            text = SENTENCES.get(self._state, self._state)
-            away = not self._running and self._state not in (State.WIPED, State.DONE)
+            state = self._state or STARTING
+            text = SENTENCES.get(state, state)
+            if State.LENS in self._troubles and state in LOOKING:
+                text = BLIND
+            away = not self._running and state not in (State.WIPED, State.DONE)
             return View(
-                state="away" if away else self._state,
-                text=AWAY if away else text,
+                state="away" if away else state,
+                text=(AWAY if self._met else NOT_YET) if away else text,
                 detail=self._detail,
-                troubles=[
-                    f"{SENTENCES[s]}{': ' if d else ''}{d}"
-                    for s in TROUBLES
-                    for d, _ in [self._troubles.get(s, ("", None))]
-                    if s in self._troubles
-                ],
+                troubles=[_told(s, self._troubles[s][0]) for s in TROUBLES if s in self._troubles],
                 paused=self._paused,
                 running=self._running,
                 facts=dict(self._facts),
@@ -139,3 +144,9 @@ class Walk:
                 sites=self._sites,
                 withheld=self._withheld,
             )
+
+
+def _told(trouble: str, detail: str) -> str:
+    """A trouble in a sentence; that a lens is lost need not be said twice."""
+    detail = detail.removeprefix("lost: ")
+    return f"{SENTENCES[trouble]}{': ' if detail else ''}{detail}"

@@ -17,6 +17,7 @@ from scanner.config import DEFAULT_PATH
 from scanner.enrolment import FILE
 from scanner.errors import ConfigError, WallError
 from scanner.hardware.positions import GPSD_SOCKET
+from scanner.wiping import EXIT_WIPED, MARK
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "systemd"
@@ -76,12 +77,59 @@ def test_the_drop_ins_fit_the_gpsd_that_is_installed(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+# As Debian 12 and Raspberry Pi OS ship it, in what matters here.
+BLUETOOTH = """\
+[Service]
+Type=dbus
+BusName=org.bluez
+ExecStart=/usr/libexec/bluetooth/bluetoothd
+ProtectSystem=strict
+StateDirectory=bluetooth
+StateDirectoryMode=0700
+"""
+
+
+def test_the_drop_in_for_bluetooth_switches_listening_on_and_keeps_names_off_the_card(
+    tmp_path: Path,
+) -> None:
+    units = installed(tmp_path)
+    (units / "bluetooth.service").write_text(BLUETOOTH)
+    drop_in = units / "bluetooth.service.d/scanner.conf"
+    assert settings(drop_in)["ExecStart"] == [
+        "",
+        f"{settings(units / 'bluetooth.service')['ExecStart'][0]} --experimental",
+    ]
+    assert settings(drop_in)["StateDirectory"] == [""], "it would lie above the one in memory"
+    for path in (drop_in, units / "bluetooth.service"):
+        text = path.read_text().replace("/usr/libexec/bluetooth/bluetoothd", "/bin/true")
+        path.write_text(text)
+    result = analyze("verify", "--man=no", str(units / "bluetooth.service"))
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_wipe_is_finished_where_it_was_begun_and_nowhere_else() -> None:
+    watch, relay, wipe = (
+        settings(FOLDER / f"scanner-{name}.service") for name in ("watch", "relay", "wipe")
+    )
+    mark = f"/var/lib/scanner/{MARK}"
+    assert watch["OnSuccess"] == ["scanner-wipe.service"]
+    assert str(EXIT_WIPED) in watch["SuccessExitStatus"]
+    assert str(EXIT_WIPED) in watch["RestartPreventExitStatus"][0].split()
+    assert watch["ConditionFileNotEmpty"] == [f"|{mark}"]
+    assert relay["ConditionFileNotEmpty"] == [f"!{mark}"]
+    assert wipe["ConditionFileNotEmpty"] == [mark]
+    assert all("scanner-relay.service" in line for line in wipe["ExecStartPre"])
+    assert wipe["ReadWritePaths"] == [f"/var/lib/scanner {DEFAULT_PATH.parent}"]
+    assert wipe["CapabilityBoundingSet"] == ["CAP_DAC_OVERRIDE"]
+
+
 @pytest.mark.parametrize(
     ("unit", "most"),
     [
         ("scanner-watch", 1.5),
         ("scanner-relay", 1.5),
         ("scanner-page", 1.5),
+        ("scanner-wipe", 1.5),
         ("scanner-hub", 2.0),
     ],
 )

@@ -17,7 +17,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-OURS = ("scanner-watch", "scanner-relay", "scanner-page", "scanner-hub", "scanner-noswap")
+OURS = (
+    *("scanner-watch", "scanner-relay", "scanner-page", "scanner-hub", "scanner-noswap"),
+    "scanner-wipe",
+)
 SEEN = ("gpsd.socket", "gpsd.service", "systemd-journald", "mosquitto")
 KEYS = (
     "Id,LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,MainPID,WatchdogUSec,"
@@ -107,6 +110,48 @@ def disturb(report: dict[str, object]) -> None:
     SETTINGS.write_text(good)
 
 
+def asked(path: str, body: dict[str, str], cookie: str = "") -> tuple[str, str]:
+    """What the phone's page answers to a request, and the session it gave."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:8480{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "Cookie": cookie},
+    )
+    with urllib.request.urlopen(request, timeout=20) as page:  # noqa: S310
+        return page.read().decode(), (page.headers["Set-Cookie"] or "").split(";")[0]
+
+
+def wipe(report: dict[str, object]) -> None:
+    """By the page, while watch looks and relay sends."""
+    sh("systemctl", "restart", "scanner-relay", "scanner-watch", "scanner-page")
+    secrets = [SETTINGS.with_name(name) for name in ("enrolment-ca.pem", "mqtt-password")]
+    for path in secrets:
+        path.write_text("whose campaign this is")
+    report["relay before the wipe"] = until(lambda: state_of("scanner-relay") == "active", 60)
+    until(lambda: answer("http://127.0.0.1:8480/") > 0, 60)
+    said = sh("journalctl", "--unit=scanner-page", "--output=cat")
+    code = said.rsplit("code: ", 1)[-1].split()[0]
+    _, session = asked("/enter", {"code": code})
+
+    def yes() -> bool:
+        try:
+            told, _ = asked("/ask", {"what": "wipe"}, session)
+            asked("/ask", {"what": "wipe", "answer": json.loads(told)["answer"]}, session)
+        except urllib.error.HTTPError:
+            return False  # watch is not there yet
+        return True
+
+    report["wipe was asked for"] = until(yes, 90)
+    report["secrets went"] = until(lambda: not any(map(Path.exists, secrets)), 60)
+    time.sleep(14)  # longer than any RestartSec
+    report["after the wipe"] = {
+        "data": sorted(p.name for p in Path("/var/lib/scanner").iterdir()),
+        "settings": sorted(p.name for p in SETTINGS.parent.iterdir()),
+        "units": {unit: show(unit) for unit in ("scanner-watch", "scanner-relay", "scanner-wipe")},
+        "journal": sh("journalctl", "--unit=scanner-wipe", "--output=cat"),
+    }
+
+
 def main() -> None:
     """Report, then switch off."""
     report: dict[str, object] = {}
@@ -128,6 +173,7 @@ def main() -> None:
         on_request(report)
         disturb(report)
         report["watch at the end"] = show("scanner-watch")
+        wipe(report)
     finally:
         report["journal"] = sh("journalctl", "--no-pager", "-n", "300", "-o", "cat")
         Path(sys.argv[1]).write_text(json.dumps(report))

@@ -224,3 +224,17 @@ def test_the_log_is_in_memory_only_and_the_rules_are_read(booted: dict[str, Any]
     assert booted["logs in memory"] != []
     assert "70-scanner.rules" in booted["udev"]
     assert "70-scanner.rules:" not in booted["udev"], "udev complains with file and line"
+
+
+def test_a_wipe_by_the_page_is_finished_by_the_one_who_may(booted: dict[str, Any]) -> None:
+    """Records and memory behind the wall, then what only root reaches, with the relay stopped."""
+    assert booted["relay before the wipe"], booted["journal"][-3000:]
+    assert booted["wipe was asked for"], booted["journal"][-3000:]
+    after = booted["after the wipe"]
+    assert booted["secrets went"], after["journal"]
+    assert [n for n in after["data"] if not n.startswith("probe")] == []
+    assert after["settings"] == ["keep-me", "scanner.toml"]
+    states = {unit: told["ActiveState"] for unit, told in after["units"].items()}
+    assert set(states.values()) == {"inactive"}, after["units"]
+    assert after["units"]["scanner-watch"]["ExecMainStatus"] == "80"
+    assert "is finished" in after["journal"]

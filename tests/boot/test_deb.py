@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.boot.tree import Tree
-from tests.docs.test_pages import shell_lines
+from tests.helpers.pages import fenced
 
 # Made by systemd and Debian's tools when users come and go, and kept by them.
 THEIRS = {
@@ -29,7 +29,7 @@ store.close()
 """
 AS_SCANNER = "setpriv --reuid=scanner --regid=scanner --clear-groups"
 
-PAGE = Path(__file__).parents[2] / "docs/install.md"
+PAGE = "docs/install.md"
 BOOTED = "needs a system that runs: test_boot.py"
 # Each command of the page, as it can be given here: without a network, a terminal or a campaign.
 GIVEN = {
@@ -126,7 +126,7 @@ def test_a_package_comes_stays_and_goes_without_a_trace(
 
 @pytest.mark.timeout(1500)
 def test_the_page_tells_commands_that_work(tree: Tree, debs: tuple[Path, Path]) -> None:
-    lines = shell_lines(PAGE)
+    lines = [command.line for command in fenced(PAGE)]
     assert [line for line in lines if line not in GIVEN] == [], "tell here how to run it"
     install(tree, debs[0])
     tree.run(CAMPAIGN)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scanner import enrolment
+from scanner import enrolment, imager, wiping
 from scanner.cli import wipe
+from scanner.cli.enrol import PASSWORD_FILE
+from scanner.errors import StoreError
 from scanner.storage import known, outbox, tokens
 from scanner.storage.outbox import Outbox
 from tests.cli.test_commands import error_of, scanner
@@ -24,7 +26,8 @@ def data(tmp_path: Path) -> Path:
     for name in (known.FILE_NAME, known.HOME_NAME, tokens.FILE_NAME):
         (folder / name).write_bytes(PAYLOAD)
     (folder / "holiday.jpg").write_bytes(b"not ours")
-    (tmp_path / enrolment.FILE).write_bytes(PAYLOAD)
+    for name in (enrolment.FILE, enrolment.CA_FILE, PASSWORD_FILE, imager.CONF):
+        (tmp_path / name).write_bytes(PAYLOAD)
     (tmp_path / "scanner.toml").write_text("")
     return folder
 
@@ -37,7 +40,7 @@ def test_everything_of_ours_goes_and_nothing_else(data: Path) -> None:
     result = wiped(data, "--yes")
     assert result.returncode == 0, result.stderr
     assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
-    assert [p.name for p in data.parent.glob("*.*")] == ["scanner.toml"]
+    assert sorted(p.name for p in data.parent.iterdir()) == ["data", "scanner.toml"]
     for words in ("cannot promise", "flash", "left alone", "holiday.jpg"):
         assert words in result.stdout
 
@@ -68,3 +71,45 @@ def test_the_bytes_are_overwritten_in_place(tmp_path: Path) -> None:
     assert not path.exists()
     assert os.read(handle, 100) == b""
     os.close(handle)
+
+
+def test_a_wipe_that_was_cut_short_is_gone_on_with(data: Path) -> None:
+    """Power was cut after the mark: `watch`, the first to start, looks at nothing."""
+    (data / wiping.MARK).write_bytes(b"1")
+    more = ["--data", data, "--config", data.parent / "scanner.toml"]
+    refused = scanner("relay", "--broker", "127.0.0.1:9", *more)
+    assert "a wipe is not finished" in error_of(refused, 74)
+    assert scanner("watch", *more).returncode == wiping.EXIT_WIPED
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+    assert not (data.parent / enrolment.FILE).exists()
+
+
+def test_finishing_does_nothing_where_nothing_was_begun(data: Path) -> None:
+    (data / wiping.MARK).write_bytes(b"")  # of a `watch` that was killed
+    assert "no wipe was begun" in wiped(data, "--finish").stdout
+    assert (data / outbox.FILE_NAME).exists()
+    assert wiped(data, "--yes").returncode == 0
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+
+
+def test_finishing_asks_nobody_and_waits_for_nobody(data: Path) -> None:
+    (data / wiping.MARK).write_bytes(b"1")
+    with closing(Outbox(data)) as store:
+        result = wiped(data, "--finish")
+        assert result.returncode == 0, result.stderr
+        with pytest.raises(StoreError):
+            store.add(PAYLOAD)
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+    assert sorted(p.name for p in data.parent.iterdir()) == ["data", "scanner.toml"]
+
+
+def test_the_mark_can_be_set_where_no_file_can_be_made(tmp_path: Path) -> None:
+    data, config = tmp_path / "data", tmp_path / "scanner.toml"
+    with wiping.markable(data):
+        assert not wiping.begun(data)
+        (tmp_path / enrolment.FILE).mkdir()
+        assert wiping.wipe_now(data, config) == []
+        assert list(data.iterdir()) == []  # nothing is left, so there is nothing to finish
+    with wiping.markable(data):
+        pass
+    assert list(data.iterdir()) == []

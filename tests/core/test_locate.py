@@ -100,3 +100,15 @@ def test_too_little_parallax() -> None:
     result = locate(Track(number=0, glimpses=track.glimpses[:6]))
     assert isinstance(result, NotLocated)
     assert "parallax" in result.reason
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(0.2, Kind.UNKNOWN), (5.0, Kind.DOME)])
+def test_the_kind_is_told_only_of_what_was_seen_well(factor: float, kind: Kind) -> None:
+    track = simulated(np.random.default_rng(1), 5.0)
+    glimpses = tuple(
+        replace(g, detection=replace(g.detection, box=g.detection.box.scaled(factor)))
+        for g in track.glimpses
+    )
+    result = locate(Track(number=0, glimpses=glimpses))
+    assert isinstance(result, Sighting)
+    assert result.kind == kind

@@ -11,7 +11,7 @@ from tests.helpers import walk
 from tests.helpers.walk import LENS, Mounted
 
 
-def found_with(score: float, min_score: float) -> Finder:
+def found_with(score: float, min_score: float, height_m: float = 4.0) -> Finder:
     def answer(tile: Pixels) -> list[Detection]:
         return [replace(d, score=score) for d in walk.read_colours(tile)]
 
@@ -22,7 +22,7 @@ def found_with(score: float, min_score: float) -> Finder:
         min_score=min_score,
         remember=True,
     )
-    frames = walk.frames(walk.straight_north, 22, [Mounted(5, 20, 4.0, Kind.DOME)])
+    frames = walk.frames(walk.straight_north, 22, [Mounted(5, 20, height_m, Kind.DOME)])
     list(find_all(ScriptedFrames(frames), finder))
     return finder
 
@@ -37,3 +37,9 @@ def test_one_that_was_seen_well_is() -> None:
     finder = found_with(0.55, 0.5)
     assert finder.counts.sightings == 1
     assert len(finder.way) == finder.counts.frames == 88
+
+
+def test_what_is_no_higher_than_a_cars_lamp_is_no_camera() -> None:
+    (outcome,) = (result for _, result in found_with(0.9, 0.5, height_m=0.9).outcomes)
+    assert isinstance(outcome, NotLocated)
+    assert outcome.reason == "too low for a camera"

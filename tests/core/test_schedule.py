@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scanner.core.schedule import CANDIDATE_SHARE, MAX_AGE_ROUNDS, MAX_MISSES, Schedule
 from scanner.core.tiles import Tile, grid
@@ -193,6 +194,57 @@ def test_the_watcher_finds_and_follows_with_a_fraction_of_a_tile_per_frame() -> 
     found: list[list[Detection]] = [watcher.look(pixels) for _ in range(80)]
     assert watcher.looks == 40
     assert sum(map(len, found)) >= 15
+
+
+@pytest.mark.parametrize(("score", "times"), [(0.6, 20), (0.4, 0)])
+def test_the_watcher_looks_twice_at_what_it_finds(score: float, times: int) -> None:
+    def answer(tile: Pixels) -> list[Detection]:
+        return [replace(d, score=score) for d in read_colours(tile)]
+
+    pixels: Pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels[300:330, 300:340] = (40, 1, 255)
+    watcher = Watcher(ScriptedDetector(answer, 320), least=0.5)
+    found = [d for _ in range(20) for d in watcher.look(pixels)]
+    assert len(found) == times
+    assert watcher.looks == 20 * (15 + 1)
+
+
+@pytest.mark.parametrize(
+    ("budget", "looks"), [(3.0, 300), (15.0, 1500), (15.5, 1550), (40.0, 1600)]
+)
+def test_second_looks_come_out_of_the_budget(budget: float, looks: int) -> None:
+    pixels: Pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels[300:330, 300:340] = (40, 1, 255)
+    watcher = Watcher(ScriptedDetector(read_colours, 320), budget, least=0.5)
+    found = [watcher.look(pixels) for _ in range(100)]
+    assert sum(map(len, found)) > 30
+    assert looks - 15 <= watcher.looks <= looks + 2
+
+
+@pytest.mark.parametrize(("score", "found"), [(0.6, True), (0.4, False)])
+def test_with_few_tiles_a_find_counts_by_one_look(score: float, *, found: bool) -> None:
+    def answer(tile: Pixels) -> list[Detection]:
+        return [replace(d, score=score) for d in read_colours(tile)]
+
+    pixels: Pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels[300:330, 300:340] = (40, 1, 255)
+    watcher = Watcher(ScriptedDetector(answer, 320), 2, least=0.5)
+    looked = [watcher.look(pixels) for _ in range(30)]
+    assert any(looked) == found
+    assert watcher.looks == 60
+
+
+def test_nothing_is_charged_where_there_is_no_limit() -> None:
+    schedule = Schedule(1280, 720, 320)
+    schedule.charge(100)
+    assert schedule.next_tiles([]) == NATIVE
+
+
+def test_a_debt_of_second_looks_is_paid_before_the_next_tile() -> None:
+    schedule = Schedule(1280, 720, 320, 2.0)
+    assert len(schedule.next_tiles([])) == 2
+    schedule.charge(3)
+    assert [len(schedule.next_tiles([])) for _ in range(3)] == [0, 1, 2]
 
 
 def test_the_watcher_starts_anew_when_the_size_of_the_frames_changes() -> None:

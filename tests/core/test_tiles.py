@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scanner.core.tiles import (
     Tile,
     agreed,
+    closer,
+    confirmed,
     cut_by_edge,
     grid,
     iou,
@@ -18,7 +21,7 @@ from scanner.core.tiles import (
     to_frame,
 )
 from scanner.frame import Pixels
-from scanner.looking import cut, detect_everywhere, look_at
+from scanner.looking import cut, detect_everywhere, look_again, look_at
 from scanner.ports import Detector
 from scanner.records import Box, Detection, Kind
 from scanner.replay.standins import ScriptedDetector
@@ -105,6 +108,13 @@ def test_a_larger_tile_is_averaged() -> None:
     assert np.abs(cut(pixels, Tile(0, 0, 640), 320) - mean).max() <= 0.51
 
 
+def test_a_tile_of_half_the_size_is_drawn_up() -> None:
+    slope = np.arange(160, dtype=np.uint8)[None, :, None].repeat(160, 0).repeat(3, 2)
+    drawn = cut(slope, Tile(0, 0, 160), 320)
+    assert drawn.shape == (320, 320, 3)
+    assert np.abs(drawn[7, 1:-1, 0] - (np.arange(1, 319) - 0.5) / 2).max() <= 0.5
+
+
 def test_what_lies_outside_the_picture_is_grey() -> None:
     tile = cut(np.zeros((100, 200, 3), np.uint8), Tile(0, 0, 320), 320)
     assert tile.shape == (320, 320, 3)
@@ -155,6 +165,92 @@ def test_only_tiles_with_a_find_are_looked_at_twice() -> None:
     detect_everywhere(counted, pixels)
     again = counted.looks - len(pyramid(1280, 320, 320))
     assert again == counted.finds / 2 > 0  # each find is one of both looks
+
+
+@pytest.mark.parametrize(
+    ("boxes", "tiles"),
+    [
+        ([(600, 300, 620, 310)], [Tile(530, 225, 160)]),
+        ([(600, 300, 640, 310)], [Tile(460, 145, 320)]),
+        ([(0, 700, 12, 720)], [Tile(0, 560, 160)]),  # the frame ends there
+        ([(600, 300, 620, 310), (640, 300, 650, 310)], [Tile(530, 225, 160)]),
+        ([(600, 300, 620, 310), (700, 300, 710, 310)], [Tile(530, 225, 160), Tile(625, 225, 160)]),
+        ([(0, 0, 400, 400)], []),
+        ([], []),
+    ],
+    ids=["small", "large", "corner", "together", "apart", "huge", "none"],
+)
+def test_where_a_second_look_goes(boxes: list[tuple[float, ...]], tiles: list[Tile]) -> None:
+    found = [detection(*box, score=0.9 - i / 10) for i, box in enumerate(boxes)]
+    assert closer(found, 1280, 720, 320) == tiles
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1240), st.floats(0, 680), st.floats(3, 40)), max_size=20),
+)
+def test_every_find_that_fits_is_shown_again(places: list[tuple[float, float, float]]) -> None:
+    found = [detection(x, y, x + side, y + side) for x, y, side in places]
+    tiles = closer(found, 1280, 720, 320)
+    assert len(tiles) <= len(found)
+    for tile in tiles:
+        assert 0 <= tile.x <= 1280 - tile.side
+        assert 0 <= tile.y <= 720 - tile.side
+    for find in found:
+        box = find.box
+        assert any(
+            t.x <= box.x0 and t.y <= box.y0 and box.x1 <= t.x + t.side and box.y1 <= t.y + t.side
+            for t in tiles
+        )
+
+
+HERE = [Tile(0, 0, 160)]
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "score"),
+    [
+        (seen(100, 120, 0.6), [seen(102, 122, 0.9), seen(101, 121, 0.3)], 0.8),
+        (seen(100, 120, 0.6), [], 0.2),
+        (seen(100, 120, 0.6), [seen(130, 150, 0.9)], 0.2),
+        (seen(100, 140, 0.6), [seen(102, 142, 0.9)], 0.75),
+        (seen(200, 220, 0.6), [], 0.6),
+    ],
+    ids=["closer counts twice", "nothing", "elsewhere", "as large as before", "not shown again"],
+)
+def test_the_score_of_both_looks(first: Detection, again: list[Detection], score: float) -> None:
+    (both,) = confirmed([first], again, HERE, 320)
+    assert both.score == pytest.approx(score)
+
+
+def test_box_and_kind_are_those_of_the_closer_look() -> None:
+    rough, fine = detection(100, 10, 120, 30), detection(103, 12, 119, 28)
+    (both,) = confirmed([rough], [replace(fine, kind=Kind.PTZ)], HERE, 320)
+    assert (both.box, both.kind) == (fine.box, Kind.PTZ)
+
+
+def test_two_finds_of_one_camera_are_one_after_a_closer_look() -> None:
+    rough = [detection(100, 10, 110, 20), detection(104, 16, 114, 26)]
+    assert len(merge(rough)) == 2
+    assert len(confirmed(rough, [detection(102, 12, 114, 24)], HERE, 320)) == 1
+
+
+def test_a_second_look_finds_things_where_they_are() -> None:
+    pixels: Pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels[300:316, 300:320] = (40, 1, 255)
+    detector = ScriptedDetector(read_colours, 320)
+    first = look_at(detector, pixels, grid(1280, 720, 320))
+    (again,), looks = look_again(detector, pixels, first, most=15)
+    assert looks == 1
+    assert iou(again.box, Box(300, 300, 320, 316)) > 0.8
+
+
+def test_no_more_second_looks_than_asked_for() -> None:
+    pixels: Pixels = np.zeros((720, 1280, 3), np.uint8)
+    first = [detection(x, 10, x + 10, 20, 0.9) for x in (10, 400, 800)]
+    counted = Counted(ScriptedDetector(read_colours, 320))
+    found, looks = look_again(counted, pixels, first, most=2)
+    assert looks == counted.looks == 2
+    assert sorted(d.score for d in found) == pytest.approx([0.3, 0.3, 0.9])
 
 
 class Counted:

@@ -2,9 +2,11 @@ import math
 import random
 from collections.abc import Sequence
 
+import pytest
+
 from scanner.core.geometry import LensModel
 from scanner.core.tracking import MAX_GAP_S, MAX_WAIT_S, Tracker, glimpse
-from scanner.core.tracks.fragments import JOIN_GAP_S
+from scanner.core.tracks.fragments import JOIN_GAP_S, sort_out
 from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track
 
 LENS = LensModel(width_px=1280, height_px=720, hfov_deg=66.0)
@@ -138,3 +140,20 @@ def test_numbers_count_on_within_one_tracker() -> None:
         glimpses = [seen(t, 300 + 600 * (n // 100))] if n % 100 < 8 else []
         ended += tracker.update(glimpses, int(t * 1e9))
     assert [t.number for t in ended + tracker.close()] == [0, 1]
+
+
+@pytest.mark.parametrize(("leap_deg", "cameras"), [(0.0, 1), (3.0, 1), (10.0, 2)])
+def test_a_camera_that_took_over_a_lost_ones_track_is_its_own(
+    leap_deg: float, cameras: int
+) -> None:
+    piece = [seen(n / 4, 640, heading=leap_deg * (n > 7)) for n in range(16)]
+    assert [len(part) for part in sort_out([piece])] == [16 // cameras] * cameras
+
+
+@pytest.mark.parametrize(("size", "cameras"), [(10, 1), (30, 2)])
+def test_what_kind_a_small_thing_is_told_to_be_does_not_part_a_track(
+    size: float, cameras: int
+) -> None:
+    before = [seen(n / 4, 640, size=size) for n in range(6)]
+    after = [seen(n / 4, 640, size=size, kind=Kind.ALPR) for n in range(14, 20)]
+    assert len(sort_out([before, after])) == cameras

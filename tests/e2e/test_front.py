@@ -5,17 +5,23 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from scanner import enrolment
+from scanner import enrolment, wiping
+from scanner.core.wire import SEALED_BYTES
+from scanner.errors import ConfigError, StoreError
 from scanner.hub.broker import free_port
 from scanner.storage import known, outbox
+from scanner.storage.outbox import Outbox
 from scanner.wiping import EXIT_WIPED
 from tests.e2e.test_wall import status_of
+from tests.helpers.broker import Mosquitto
+from tests.helpers.live import CONFIG as WAITING
+from tests.helpers.live import Watch
 from tests.helpers.media import write_gpx, write_pictures
 from tests.helpers.page import Page
 from tests.helpers.waiting import until
@@ -59,6 +65,14 @@ class Device:
                 process.kill()  # it may wait for the picture
             process.communicate(timeout=20)
 
+    def relay(self, port: int) -> "subprocess.Popen[str]":
+        """Sends to a broker at that port."""
+        command = [*SCANNER, "relay", "--data", self.data, "--config", self.config]
+        return subprocess.Popen(
+            [*command, "--broker", f"127.0.0.1:{port}"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+
 
 @pytest.fixture
 def device(tmp_path: Path) -> Device:
@@ -68,6 +82,17 @@ def device(tmp_path: Path) -> Device:
 def view(phone: httpx.Client) -> dict[str, object]:
     shown: dict[str, object] = phone.get("/view").json()
     return shown
+
+
+def troubles(phone: httpx.Client) -> str:
+    return " ".join(map(str, phone.get("/view").json()["troubles"]))
+
+
+def entered(phone: httpx.Client, code: str) -> bool:
+    try:
+        return phone.post("/enter", json={"code": code}).status_code == 204
+    except httpx.TransportError:
+        return False
 
 
 def test_the_page_pauses_watch_and_lets_it_go_on(device: Device, tmp_path: Path) -> None:
@@ -101,7 +126,9 @@ def test_a_wipe_by_the_page_overwrites_what_watch_holds_open(
         until(lambda: view(phone)["text"] == "Wiped")
         _, errors = watch.communicate(timeout=20)
         assert watch.returncode == EXIT_WIPED, errors
-        assert [p.name for p in device.data.iterdir()] == []
+        # The certificate lies beyond the wall: the mark stands for whoever can reach it.
+        assert [p.name for p in device.data.iterdir()] == [wiping.MARK]
+        assert wiping.begun(device.data)
         assert [os.fstat(handle).st_size for handle in handles] == [0, 0]
         for handle in handles:
             os.close(handle)
@@ -131,3 +158,79 @@ def test_run_shows_the_page_and_ends_it_with_itself(device: Device, tmp_path: Pa
     assert not (tmp_path / enrolment.CA_FILE).exists()  # what only the whole wipe reaches
     with pytest.raises(httpx.TransportError):
         phone.get("/view")
+
+
+def test_without_an_address_to_show_the_page_at_run_starts_nothing(device: Device) -> None:
+    device.config.write_text("")
+    with device.runs("run", "--page") as run:
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == ConfigError.exit_code
+    assert "page.address is empty" in errors
+    assert not device.data.exists()
+
+
+def test_the_code_is_told_first_and_the_page_outlives_a_lost_lens(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "pulled").touch()  # the lens comes late
+    config = f'{WAITING}[page]\naddress = "127.0.0.1"\nport = {port}\n'
+    with Watch(tmp_path, "--page", command="run", config=config) as run:
+        assert run.process.stdout
+        said = run.process.stdout.readline().decode()
+        assert said.startswith("page: "), said
+        assert not (tmp_path / "data" / outbox.FILE_NAME).exists()  # nothing slow was begun
+        phone = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        until((tmp_path / "data/page.sock").exists)
+        until(lambda: entered(phone, said.split()[-1]))
+        assert view(phone)["state"] in ("away", "starting")
+        until(lambda: troubles(phone).startswith("The lens is lost"), 90)
+        run.plug()
+        until(lambda: view(phone)["state"] == "no-fix" and "lens" not in troubles(phone), 60)
+        run.pull()
+        until(lambda: troubles(phone).startswith("The lens is lost"), 60)
+        assert phone.post("/ask", json={"what": "pause"}).status_code == 204
+        run.process.terminate()
+        run.process.wait(60)
+        with pytest.raises(httpx.TransportError):
+            phone.get("/view")
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["sending", "broker away"])
+def test_a_relay_at_work_ends_after_a_wipe_and_writes_nothing_back(
+    device: Device, tmp_path: Path, *, answers: bool
+) -> None:
+    with device.config.open("a") as config:
+        config.write('[privacy]\nprofile = "open"\n')
+    with closing(Outbox(device.data)) as store:
+        for _ in range(3000 if answers else 30):
+            store.add(os.urandom(SEALED_BYTES))
+    with (
+        Mosquitto(tmp_path / "broker") as broker,
+        Page(tmp_path) as page,
+        device.runs("watch", "--page-socket", page.socket) as watch,
+    ):
+        phone = page.phone()
+        until(lambda: view(phone)["running"], 20)
+        until(lambda: status_of(watch.pid)["Seccomp"] == "2", 60)
+        port = broker.port if answers else free_port()
+        relay = device.relay(port)
+        until(lambda: status_of(relay.pid)["Seccomp"] == "2", 60)
+        handle = os.open(device.data / outbox.FILE_NAME, os.O_RDONLY)
+        answer = phone.post("/ask", json={"what": "wipe"}).json()["answer"]
+        assert phone.post("/ask", json={"what": "wipe", "answer": answer}).status_code == 204
+        watch.communicate(timeout=20)
+        assert watch.returncode == EXIT_WIPED
+        errors = relay.communicate(timeout=60)[1]
+        assert relay.returncode == StoreError.exit_code, errors
+        assert "Traceback" not in errors
+        assert "bug" not in errors
+        assert [p.name for p in device.data.iterdir()] == [wiping.MARK]
+        left = os.pread(handle, 1 << 20, 0)
+        os.close(handle)
+        assert not left.strip(b"\0"), "what was overwritten was written again"
+        again = device.relay(port)  # as systemd would, were it not for the unit's condition
+        assert "a wipe is not finished" in again.communicate(timeout=60)[1]
+        assert [p.name for p in device.data.iterdir()] == [wiping.MARK]
+    finished = [*SCANNER, "wipe", "--finish", "--data", device.data, "--config", device.config]
+    subprocess.run(finished, check=True, env=ENVIRONMENT, capture_output=True)
+    assert list(device.data.iterdir()) == []
+    assert not (tmp_path / enrolment.CA_FILE).exists()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from scanner.core.geometry import wrap_deg
+from scanner.core.locate import shows_kind
 from scanner.core.tracks.bundle import SWAY_RAD, Bundle
 from scanner.core.tracks.untangle import untangle
 from scanner.records import Glimpse, Kind
@@ -27,6 +28,8 @@ MOST_PIECES: Final = 16  # the longest; a busy view gives more, and time is shor
 MOST_RIVALS: Final = 5  # more are left as tracked
 SAMPLES: Final = 10  # glimpses of a piece that are compared; their errors are shared anyway
 JOIN_CHI2: Final = 16.0  # squared sigmas that one place may cost more than two: 99.7 %, 4 unknowns
+MOST_CUTS: Final = 3  # places at which a cut is tried, those of the largest leaps
+LEAP_DEG: Final = 7.5  # between two looks: three sigmas of a wearer's sway
 HEADING_SHARE: Final = 0.8  # of the heading's sigma that may differ between two pieces
 KIND_SHARE: Final = 0.25  # of the looks: from here on a piece may be of this kind
 
@@ -69,7 +72,8 @@ def apart_deg(a: Glimpse, b: Glimpse) -> float:
 
 def sort_out(pieces: Sequence[Fragment]) -> list[Fragment]:
     """One list of glimpses for each camera that these pieces show, in the order of their frames."""
-    by_length = sorted((p for p in pieces if len(p) >= LEAST_VIEWS), key=len, reverse=True)
+    parts = itertools.chain.from_iterable(_cut(piece) for piece in pieces)
+    by_length = sorted((p for p in parts if len(p) >= LEAST_VIEWS), key=len, reverse=True)
     cameras = _join(by_length[:MOST_PIECES]) + by_length[MOST_PIECES:]
     sorted_out: list[Fragment] = []
     for group in components(cameras, may_mix):
@@ -90,6 +94,24 @@ def components(
         groups = [g for g in groups if g not in mine]
         groups.append([*itertools.chain.from_iterable(mine), piece])
     return groups
+
+
+def _cut(piece: Fragment) -> list[Fragment]:
+    """A piece, in two or more where no one place explains what comes before and after.
+
+    The wearer's sway hides it when one camera is lost and the next one is taken for it. It is tried
+    where the direction leapt.
+    """
+    leaps = {
+        at: apart_deg(piece[at - 1], piece[at])
+        for at in range(LEAST_VIEWS, len(piece) - LEAST_VIEWS + 1)
+    }
+    wide = sorted((at for at in leaps if leaps[at] > LEAP_DEG), key=lambda at: -leaps[at])
+    costs = [(_parting(piece[:at], piece[at:]), at) for at in wide[:MOST_CUTS]]
+    cost, at = max(costs, default=(0.0, 0))
+    if cost <= JOIN_CHI2:
+        return [piece]
+    return _cut(piece[:at]) + _cut(piece[at:])
 
 
 def _join(pieces: Sequence[Fragment]) -> list[Fragment]:
@@ -114,6 +136,11 @@ def _join_cost(a: Fragment, b: Fragment) -> float:
     """How much worse one place explains two pieces than two places do, squared sigmas."""
     if not {g.frame for g in a}.isdisjoint(g.frame for g in b) or not may_continue(a, b):
         return math.inf
+    return _parting(a, b)
+
+
+def _parting(a: Fragment, b: Fragment) -> float:
+    """How much better two places explain two pieces than one, squared sigmas."""
     first, second = _sample(a), _sample(b)
     return _misfit([*first, *second]) - _misfit(first) - _misfit(second)
 
@@ -133,8 +160,9 @@ def _kinds_agree(a: Fragment, b: Fragment) -> bool:
 
 
 def _kinds(piece: Fragment) -> set[Kind]:
-    told = [g.detection.kind for g in piece]
-    return {kind for kind in told if told.count(kind) >= KIND_SHARE * len(told)}
+    told = [g.detection.kind for g in piece if shows_kind(g)]
+    likely = {kind for kind in told if told.count(kind) >= KIND_SHARE * len(told)}
+    return likely or {Kind.UNKNOWN}
 
 
 def _gap_s(a: Fragment, b: Fragment) -> float:

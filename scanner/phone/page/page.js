@@ -57,7 +57,11 @@ function show(view) {
     list("troubles", view.troubles, (text) => [element("li", text)]);
   }
   const facts = Object.entries(view.facts).filter(([name]) => name !== LEAVES);
-  list("facts", facts, ([name, text]) => [element("dt", name), element("dd", text)]);
+  list("facts", facts, ([name, text]) => {
+    const row = element("div", "");
+    row.append(element("dt", name), element("dd", text));
+    return [row];
+  });
   setText("sums", sums(view));
   list("finds", view.finds, (find) => {
     const row = element("li", "");
@@ -79,9 +83,12 @@ function forget() {
 }
 
 function open(inside) {
+  if (at("enter").hidden === inside && at("walk").hidden !== inside) return;
   at("enter").hidden = inside;
   at("walk").hidden = at("bar").hidden = !inside;
-  if (!inside) forget();
+  if (inside) return;
+  forget();
+  at("code").focus();
 }
 
 async function refresh() {
