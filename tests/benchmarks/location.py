@@ -13,6 +13,7 @@ import argparse
 import html
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +62,19 @@ def off(place: Pose | Sighting, setting: Setting) -> Array:
 Points = list[tuple[float, float]]  # parallax in degrees, error in metres
 
 
-def row(setting: Setting, tracks: int, seed: int, points: Points) -> list[str]:
-    """One row of the table; adds to ``points`` what the page shows."""
+class Accuracy(NamedTuple):
+    """Root of the mean squared errors, metres, and how honest the stated ones are."""
+
+    rms_m: float
+    bound_m: float
+    own_m: float  # of the volunteer's own position at the nearest look
+    nees: float  # normalised squared error per degree of freedom: 1 is honest
+    inside: float  # percent within the stated 95 % ellipse
+    lost: int  # tracks that could not be located
+
+
+def measured(setting: Setting, tracks: int, seed: int, points: Points) -> Accuracy:
+    """The figures of one setting; adds to ``points`` what the page shows."""
     rng = np.random.default_rng(seed)
     errors, naive, normalised = [], [], []
     for _ in range(tracks):
@@ -81,12 +93,19 @@ def row(setting: Setting, tracks: int, seed: int, points: Points) -> list[str]:
     own = math.sqrt(float(np.mean(np.sum(np.square(naive), axis=1))))
     bound = bound_m(setting, rng)
     inside = 100 * float(np.mean(np.array(normalised) < CHI2_95))
-    numbers = [rms, bound, rms / bound, own, rms / own, float(np.mean(normalised)) / 2]
+    nees = float(np.mean(normalised)) / 2
+    return Accuracy(rms, bound, own, nees, inside, tracks - len(errors))
+
+
+def row(setting: Setting, tracks: int, seed: int, points: Points) -> list[str]:
+    """One row of the table; adds to ``points`` what the page shows."""
+    m = measured(setting, tracks, seed, points)
+    numbers = [m.rms_m, m.bound_m, m.rms_m / m.bound_m, m.own_m, m.rms_m / m.own_m, m.nees]
     return [
         *(f"{v:g}" for v in (setting.offset_m, setting.hfov_deg, setting.errors.gnss_m)),
         *(f"{v:.2f}" for v in numbers),
-        f"{inside:.0f}",
-        str(tracks - len(errors)),
+        f"{m.inside:.0f}",
+        str(m.lost),
     ]
 
 

@@ -39,7 +39,7 @@ BATCH: Final = 20_000
 TRIES: Final = 3
 DEGREE_M: Final = 111_195.0
 BOX_BAR_MS: Final = 5.0
-TILE_BAR_MS: Final = 20.0
+TILE_BAR_MS: Final = 20.0  # for one tile; a reader is promised 50
 MEMORY_BAR_MB: Final = 400.0
 ROOT: Final = Path(__file__).parents[2]
 Place = tuple[float, float]
@@ -153,11 +153,11 @@ def query(store: Store, count: int, queries: int) -> bool:
     def encoded(z: int, x: int, y: int) -> int:
         return len(MapReader(store).tile(z, x, y).body)  # with nothing on its shelf
 
-    boxes = [_square_km(*place) for place in chosen[:queries]]
+    boxes = [square_km(*place) for place in chosen[:queries]]
     for box in boxes[:20]:
         store.features(box)
-    tiles = list({_tile(14, *place) for place in chosen})[:queries]
-    overview = list({_tile(10, *place) for place in chosen})[:queries]
+    tiles = list({tile_at(14, *place) for place in chosen})[:queries]
+    overview = list({tile_at(10, *place) for place in chosen})[:queries]
     good = [
         timed("1 km2, features", [lambda b=b: len(store.features(b)) for b in boxes], BOX_BAR_MS),
         timed("1 km2, rows", [lambda b=b: len(store.shown(b)) for b in boxes[:200]], None),
@@ -176,13 +176,15 @@ def query(store: Store, count: int, queries: int) -> bool:
     return all(good)
 
 
-def _square_km(lat: float, lon: float) -> tuple[float, float, float, float]:
+def square_km(lat: float, lon: float) -> tuple[float, float, float, float]:
+    """A box of a square kilometre round a place."""
     north = 500 / DEGREE_M
     east = north / math.cos(math.radians(lat))
     return lon - east, lat - north, lon + east, lat + north
 
 
-def _tile(z: int, lat: float, lon: float) -> tuple[int, int, int]:
+def tile_at(z: int, lat: float, lon: float) -> tuple[int, int, int]:
+    """The tile of a zoom that a place lies in."""
     y = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
     return z, int((lon + 180) / 360 * 2**z), int(y * 2**z)
 
@@ -208,7 +210,7 @@ def serve(url: str, count: int, seconds: float) -> bool:
             for z, lat, lon in ((z, *p) for p in places(count) for z in (3, 8, 12, 14)):
                 if time.monotonic() > deadline:
                     break
-                _, x, y = _tile(z, lat, lon)
+                _, x, y = tile_at(z, lat, lon)
                 httpx.get(f"{page}/api/tiles/{z}/{x}/{y}.mvt", timeout=60)
             status = Path(f"/proc/{process.pid}/status").read_text()
             most_mb = int(status.split("VmHWM:")[1].split()[0]) / 1024

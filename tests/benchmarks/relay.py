@@ -9,16 +9,50 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from nacl.public import PrivateKey
 
 from scanner.network.session import MqttPublisher
 from scanner.relay import SENDING, Relay
 from scanner.storage.outbox import Outbox
+from tests.benchmarks.clients import listening
 from tests.helpers.broker import Mosquitto
 from tests.helpers.sealed import sealed
 from tests.helpers.soak import hub_session
 from tests.helpers.waiting import until
+
+
+class Sent(NamedTuple):
+    """Figures of one relay."""
+
+    rate: float  # records a second, by the wall
+    cpu_us: float  # of the relay's process for each
+
+
+def relay_alone(folder: Path, records: int) -> Sent:
+    """From an outbox to a broker on loopback, while another program listens there."""
+    key = PrivateKey.generate()
+    with (
+        closing(Outbox(folder)) as store,
+        Mosquitto(folder / "broker") as broker,
+        listening(broker),
+    ):
+        for number in range(records):
+            store.add(sealed(number, key.public_key))
+        relay = Relay(
+            store,
+            MqttPublisher(broker.settings),
+            SENDING["open"],
+            now_s=time.time,
+            uniform=random.Random(1).random,
+        )
+        begun, cpu = time.perf_counter(), time.process_time()
+        sent = relay.drain()
+        return Sent(
+            rate=sent / (time.perf_counter() - begun),
+            cpu_us=(time.process_time() - cpu) / sent * 1e6,
+        )
 
 
 def main() -> None:

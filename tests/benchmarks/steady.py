@@ -22,7 +22,15 @@ from typing import Any
 import numpy as np
 
 from scanner import demo
-from scanner.app import FAINT_ODDS, REPLAY_RATE, lens_model, nobodys_key, open_detector
+from scanner.app import (
+    FAINT_ODDS,
+    FIRST_ODDS,
+    REPLAY_RATE,
+    at_odds,
+    lens_model,
+    nobodys_key,
+    open_detector,
+)
 from scanner.config import Config
 from scanner.core.privacy import PROFILES
 from scanner.frame import Frame, Pixels
@@ -138,12 +146,13 @@ class Measured:
 def run(tiles: float, frames: int, folder: Path) -> tuple[Measured, Any]:
     """So many frames with so many tiles each, on average."""
     config, drawing, network = Config(), Stopwatch(), Stopwatch()
-    detector: TfliteDetector = open_detector(config, odds=FAINT_ODDS)
+    detector: TfliteDetector = open_detector(config, odds=FIRST_ODDS)
+    least = at_odds(config.detector.threshold, FAINT_ODDS)
     engine = detector._processor
     engine.invoke = network.around(engine.invoke)  # type: ignore[method-assign]
     lens = PicameraFrames(1280, 720, rate=REPLAY_RATE, open_camera=TimedBoard(drawing, pictures()))
     finder = Finder(
-        Watcher(detector, tiles, coarse_every=5),
+        Watcher(detector, tiles, coarse_every=5, least=least),
         ScriptedPositions(walking),
         lens_model(config.lens),
     )

@@ -31,7 +31,7 @@ from scanner.core.assignment import FORBIDDEN, assign
 from scanner.core.geometry import distance_m
 from scanner.core.schedule import Schedule
 from scanner.core.sites import join
-from scanner.core.tiles import Tile, grid, iou, merge
+from scanner.core.tiles import Tile, closer, confirmed, grid, iou, merge, second_looks
 from scanner.frame import Frame
 from scanner.pipeline import Finder
 from scanner.records import Box, Detection, Sighting
@@ -54,10 +54,11 @@ SEEN_FRAMES, SAME_IOU = 3, 0.3
 
 
 class Turns:
-    """Tiles in turn, ``budget`` of them per frame on average."""
+    """Tiles in turn, ``budget`` inferences per frame on average."""
 
     def __init__(self, tiles: Sequence[Tile], budget: float) -> None:
         self._tiles, self._budget = tiles, min(budget, len(tiles))
+        self._everything = budget >= len(tiles)
         self._spent = self._due = 0.0
 
     def next_tiles(self, found: Sequence[Box], textures: Sequence[float]) -> list[Tile]:
@@ -65,9 +66,14 @@ class Turns:
         del found, textures
         self._due += self._budget
         count = math.floor(self._due - self._spent + 1e-9)
+        count = max(count, 0)
         first = int(self._spent)
         self._spent += count
         return [self._tiles[i % len(self._tiles)] for i in range(first, first + count)]
+
+    def charge(self, inferences: int) -> None:
+        """Second looks delay the next turns, unless all tiles are looked at anyway."""
+        self._due -= 0 if self._everything else inferences
 
 
 class Looking:
@@ -80,15 +86,28 @@ class Looking:
         self.seen: dict[int, list[Box]] = {}
         self.inferences = 0
 
-    def look(self, pixels: Any) -> list[Detection]:
-        """Cameras in the next frame."""
-        del pixels
+    def look(self, pixels: Any, attention: float = 1.0, small: Any = None) -> list[Detection]:
+        """Cameras in the next frame; its pixels are not looked at."""
+        del pixels, attention, small
         number, self._number = self._number, self._number + 1
         tiles = self._policy.next_tiles([d.box for d in self._last], self._walk.textures(number))
         self.inferences += len(tiles)
         self._last = merge([d for tile in tiles for d in self._walk.see(number, tile)])
+        if self._walk.see_mirrored:
+            most = second_looks(len(tiles), len(grid(WIDTH_PX, HEIGHT_PX, TILE_PX)))
+            self._last = self._confirmed(number, self._last, most)
         self.seen[number] = [d.box for d in self._last]
         return self._last
+
+    def _confirmed(self, number: int, found: list[Detection], most: int) -> list[Detection]:
+        """What second looks leave of it; they come out of the policy's budget."""
+        tiles = closer(found, WIDTH_PX, HEIGHT_PX, TILE_PX)[:most]
+        assert self._walk.see_mirrored
+        again = [d for tile in tiles for d in self._walk.see_mirrored(number, tile)]
+        self._policy.charge(len(tiles))
+        self.inferences += len(tiles)
+        settled = confirmed(found, again, tiles, TILE_PX)
+        return [d for d in settled if d.score >= self._walk.least]
 
 
 @dataclass
@@ -183,14 +202,19 @@ def policies() -> dict[str, Callable[[float], Schedule | Turns]]:
     }
 
 
-def compare(walk: Walk, starts: Sequence[int], tallies: dict[tuple[str, float], Tally]) -> None:
+def compare(
+    walk: Walk,
+    starts: Sequence[int],
+    tallies: dict[tuple[str, float], Tally],
+    rates: Sequence[float] = RATES,
+) -> None:
     """Add one walk's runs to the tallies; the rate of looking at everything is infinite."""
     for first in starts:
         native = grid(WIDTH_PX, HEIGHT_PX, TILE_PX)
         everything = go(walk, Turns(native, len(native)), first)
         places = shown(walk, everything)
         runs = [("everything", math.inf, everything)]
-        for rate in RATES:
+        for rate in rates:
             for name, make in policies().items():
                 runs.append((name, rate, go(walk, make(rate / walk.rate), first)))
         for name, rate, run in runs:

@@ -8,6 +8,7 @@ import msgspec
 
 from scanner.app import (
     FAINT_ODDS,
+    FIRST_ODDS,
     REPLAY_RATE,
     TRACK_ODDS,
     at_odds,
@@ -19,7 +20,7 @@ from scanner.cli.demo import read_truth
 from scanner.config import Config
 from scanner.core.geometry import LensModel
 from scanner.core.tiles import Tile, grid
-from scanner.looking import look_at, textures
+from scanner.looking import look_at, look_mirrored, textures
 from scanner.ports import PositionSource
 from scanner.records import Detection
 from scanner.replay.frames import VideoFrames
@@ -44,6 +45,8 @@ class Walk:
     truth: Sequence[Place]
     lens: LensModel
     min_score: float = 0.0
+    see_mirrored: See | None = None  # for second looks; without, none is taken
+    least: float = 0.0  # what both looks together must come to
 
 
 class Memory:
@@ -76,8 +79,8 @@ def recorded(folder: Path, memory: Memory) -> Walk:
     """A walk from its files."""
     config = Config()
     video = folder / "walk.mp4"
-    detector = open_detector(config, odds=FAINT_ODDS)
-    name = f"{model_version(config)}:{video.resolve()}:{video.stat().st_size}"
+    detector = open_detector(config, odds=FIRST_ODDS)
+    name = f"{model_version(config)}:{FIRST_ODDS}:{video.resolve()}:{video.stat().st_size}"
     source = VideoFrames(video, rate=REPLAY_RATE)
     frames = list(source.frames())
     source.close()
@@ -88,6 +91,12 @@ def recorded(folder: Path, memory: Memory) -> Walk:
         return memory.answer(
             f"{name}:{number}:{tile.x}:{tile.y}:{tile.side}",
             lambda: look_at(detector, frames[number].pixels, [tile]),
+        )
+
+    def see_mirrored(number: int, tile: Tile) -> list[Detection]:
+        return memory.answer(
+            f"{name}:{number}:{tile.x}:{tile.y}:{tile.side}:mirrored",
+            lambda: look_mirrored(detector, frames[number].pixels, tile),
         )
 
     track = next(p for p in (folder / "walk.nmea", folder / "walk.gpx") if p.is_file())
@@ -101,6 +110,8 @@ def recorded(folder: Path, memory: Memory) -> Walk:
         truth=[(t.lat_deg, t.lon_deg) for t in read_truth(folder / "truth.geojson")],
         lens=lens_model(config.lens),
         min_score=at_odds(config.detector.threshold, TRACK_ODDS),
+        see_mirrored=see_mirrored,
+        least=at_odds(config.detector.threshold, FAINT_ODDS),
     )
 
 
