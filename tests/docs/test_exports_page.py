@@ -10,7 +10,7 @@ import pytest
 
 from scanner.cli import main
 from scanner.hub.stores import open_store
-from tests.docs.test_pages import ROOT, shell_lines
+from tests.helpers.pages import fenced
 from tests.helpers.reports import ORIGIN
 from tests.helpers.shown import feature, put
 
@@ -29,7 +29,7 @@ def test_the_commands_of_the_page_run_in_their_order(
         writer.add_node(node)
     monkeypatch.setenv("STATE_DIRECTORY", str(data))
     monkeypatch.chdir(work)
-    lines = shell_lines(ROOT / "docs/exports.md")
+    lines = [command.line for command in fenced("docs/exports.md")]
     assert len(lines) >= 13
     for line in lines:
         program, *arguments = shlex.split(line)
