@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from firmware import base, disk, manifest, rootfs, sbom, signatures
+from firmware import base, disk, manifest, parts, rootfs, sbom, signatures
 from firmware.layering import CONFIGS, Definition, Image, read_image, read_layers, resolve
 from firmware.release import write_payload
 from scanner.errors import DeviceError, ScannerError, UsageError
@@ -92,11 +92,13 @@ def make(image: Image, definition: Definition, args: argparse.Namespace) -> Path
     os.environ["SOURCE_DATE_EPOCH"] = str(when)
     step = Progress(7)
     archive = step.do("Debian's packages", lambda: base.archive(definition, CACHE))
-    deb = step.do("our package", lambda: rootfs.package(CACHE, when))
+    debs = [step.do("our package", lambda: rootfs.package(CACHE, when))]
+    if image.edgetpu_sha256 is not None and not args.without_edgetpu:
+        debs.append(parts.edgetpu(args.edgetpu, image.edgetpu_sha256))
     step.do(
         "the tree",
         lambda: rootfs.build(
-            root, definition, base=archive, deb=deb, built=built, trust=args.trust
+            root, definition, base=archive, debs=debs, built=built, trust=args.trust
         ),
     )
     bill = step.do("what is in it", lambda: sbom.write(root, work, built))
@@ -138,6 +140,8 @@ def main() -> int:
     parser.add_argument("--url", default="https://example.org/scanner", help="where it will lie")
     parser.add_argument("--trust", type=Path, help="root.json: whose updates it will take")
     parser.add_argument("--key", type=Path, help="minisign-like key by firmware/signatures.py")
+    parser.add_argument("--edgetpu", type=Path, help="package of Google's library for the Coral")
+    parser.add_argument("--without-edgetpu", action="store_true", help="an image without it")
     parser.add_argument(
         "--keep-raw", action="store_true", help="leave the unpacked image there too"
     )
@@ -148,6 +152,8 @@ def main() -> int:
         definition = resolve(image, read_layers())
         if args.target == "pi":
             reachable(PI_HOST)
+        if image.edgetpu_sha256 is not None and not args.without_edgetpu:
+            parts.edgetpu(args.edgetpu, image.edgetpu_sha256)
         if missing := missing_tools():
             raise UsageError(
                 f"missing here: {', '.join(missing)}",

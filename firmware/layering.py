@@ -60,6 +60,7 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: str  # bootcounting or tryboot: who picks the slot at start
     root_mib: int  # of one slot's partition
     devices: tuple[str, ...] = ()  # Raspberry Pi Imager's tags
+    edgetpu_sha256: str | None = None  # of Google's library; empty: nobody has checked one yet
 
 
 class Definition(msgspec.Struct, frozen=True):

@@ -22,7 +22,8 @@ NAME: Final = "os_list.json"
 LOCAL: Final = "os_list_local.rpi-imager-manifest"  # beside an image on this machine's own disk
 CHUNK: Final = 1 << 20
 DESCRIPTION: Final = (
-    "Finds surveillance cameras on a walk. Set up by a file, not by Imager's settings"
+    "Finds surveillance cameras on a walk. Set up by a file on the card; of Imager's settings the"
+    " wireless network is used, and user, ssh, host name and time zone are not"
 )
 ICON: Final = "icon.svg"
 DRAWN: Final = """\
@@ -47,8 +48,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     release_date: str
     devices: tuple[str, ...]
     architecture: str = "armv8"
-    # Settings come from a file on the boot partition; cloud-init is not in the image.
-    init_format: str = "none"
+    # Imager writes user-data and network-config: scanner/imager.py reads them, not cloud-init.
+    init_format: str = "cloudinit"
 
 
 def entry(packed: Path, *, url: str, image: Image, built: Built) -> Entry:

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 import msgspec
 
+from firmware import lock
 from firmware.layering import FOLDER, Definition
 from scanner.errors import UsageError
 
@@ -24,7 +26,13 @@ ARCH: Final = "arm64"
 EXTRAS: Final = ("pi", "hub", "tor", "replay", "update")
 # Reads pictures of QR codes; the last whose wheel wants the numpy that tflite-runtime wants.
 OPENCV: Final = "opencv-python-headless==4.11.0.86"
-SOURCES: Final = ("scanner", "systemd", "firmware/package", "models/detector.tflite")
+SOURCES: Final = (
+    "scanner",
+    "systemd",
+    "firmware/package",
+    "models/detector.tflite",
+    "models/closeup.tflite",
+)
 EMPTIED: Final = ("var/cache", "var/lib/apt", "var/log", "var/tmp", "tmp", "run", "boot", "root")
 
 
@@ -47,9 +55,14 @@ def packager() -> ModuleType:
     return module
 
 
+def wanted(build: ModuleType) -> list[str]:
+    """What Python's packages the image must have."""
+    return [*build.requirements(PYTHON, ARCH), OPENCV]
+
+
 def sources_digest() -> str:
     """Changes with every file that goes into the package."""
-    digest = hashlib.sha256(repr((EXTRAS, OPENCV)).encode())
+    digest = hashlib.sha256(repr((EXTRAS, OPENCV)).encode() + lock.LOCK.read_bytes())
     digest.update((ROOT / "pyproject.toml").read_bytes())
     for name in SOURCES:
         top = ROOT / name
@@ -68,14 +81,7 @@ def package(cache: Path, epoch: int) -> Path:
         with tempfile.TemporaryDirectory() as folder:
             tree = Path(folder) / "tree"
             build.stage_system(tree, PYTHON)
-            build.stage_program(tree, PYTHON, ARCH)
-            target = build.packages(tree, PYTHON)
-            build._pip(  # noqa: SLF001 - its way to call pip
-                *("install", "--target", str(target), "--no-compile", "--no-deps", "--upgrade"),
-                *("--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp"),
-                *("--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_17_aarch64"),
-                OPENCV,
-            )
+            build.stage_program(tree, PYTHON, ARCH, lock.check(wanted(build)))
             compile_python(tree, ("opt",), epoch)
             made = build.pack(tree, Path(folder) / "out", python=PYTHON, arch=ARCH)
             cache.mkdir(parents=True, exist_ok=True)
@@ -112,7 +118,7 @@ def build(
     definition: Definition,
     *,
     base: Path,
-    deb: Path,
+    debs: Sequence[Path],
     built: Built,
     trust: Path | None = None,
 ) -> None:
@@ -125,8 +131,8 @@ def build(
     run("tar", "--extract", "--file", base, "--directory", root, "--exclude=./dev/*")
     run(
         *("dpkg", f"--root={root}", "--force-unsafe-io", "--force-not-root"),
-        *(f"--{option}" for option in definition.dpkgopts if deb.name not in option),
-        *("--install", deb),
+        *(f"--{option}" for option in definition.dpkgopts),
+        *("--install", *debs),
         quiet=True,
     )
     shutil.copytree(TREE, root, dirs_exist_ok=True, symlinks=True)

@@ -21,6 +21,7 @@ SPEC: Final = "1.5"
 NAMESPACE: Final = uuid.UUID("5ca22e00-0000-4000-8000-000000000000")
 WHERE: Final = "usr/share/scanner/sbom.cdx.json"
 INSTALLED: Final = "install ok installed"
+SOURCE, SOURCE_VERSION = "cctv-scanner:source", "cctv-scanner:source-version"
 
 
 class Component(msgspec.Struct, frozen=True, order=True):
@@ -30,6 +31,7 @@ class Component(msgspec.Struct, frozen=True, order=True):
     name: str
     version: str
     licences: tuple[str, ...] = ()
+    source: tuple[str, str] = ("", "")  # name and version of Debian's source package
 
 
 def debian(root: Path) -> list[Component]:
@@ -42,8 +44,15 @@ def debian(root: Path) -> list[Component]:
         name, version, arch = (fields[key] for key in ("Package", "Version", "Architecture"))
         quoted = urllib.parse.quote(version, safe="")
         purl = f"pkg:deb/debian/{name}@{quoted}?arch={arch}&distro=debian-12"
-        found.append(Component(purl, name, version, _licences(root, name)))
+        source = _source(fields.get("Source", name), version)
+        found.append(Component(purl, name, version, _licences(root, name), source))
     return sorted(found)
+
+
+def _source(field: str, version: str) -> tuple[str, str]:
+    """Name and version: the version stands in brackets where it is another than the package's."""
+    name, _, other = field.partition(" ")
+    return name, other.strip("() ") or version
 
 
 def _licences(root: Path, name: str) -> tuple[str, ...]:
@@ -100,6 +109,10 @@ def _json(component: Component) -> dict[str, object]:
     }  # fmt: skip
     if component.licences:
         said["licenses"] = [{"license": {"name": name}} for name in component.licences]
+    if component.source[0]:
+        # What Debian's list of vulnerabilities goes by.
+        pairs = zip((SOURCE, SOURCE_VERSION), component.source, strict=True)
+        said["properties"] = [{"name": name, "value": value} for name, value in pairs]
     return said
 
 

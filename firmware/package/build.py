@@ -33,9 +33,12 @@ SYSTEM: Final = {  # what lies in systemd/: where it goes
     "scanner-relay.service": "usr/lib/systemd/system/scanner-relay.service",
     "scanner-page.service": "usr/lib/systemd/system/scanner-page.service",
     "scanner-hub.service": "usr/lib/systemd/system/scanner-hub.service",
+    "scanner-wipe.service": "usr/lib/systemd/system/scanner-wipe.service",
     "scanner-noswap.service": "usr/lib/systemd/system/scanner-noswap.service",
     "gpsd.socket.d/scanner.conf": "usr/lib/systemd/system/gpsd.socket.d/scanner.conf",
     "gpsd.service.d/scanner.conf": "usr/lib/systemd/system/gpsd.service.d/scanner.conf",
+    # Not where it would count: whoever wants hints puts it there.
+    "bluetooth.service.d/scanner.conf": "usr/share/doc/cctv-scanner/bluetooth.conf",
     "scanner.sysusers": "usr/lib/sysusers.d/scanner.conf",
     "scanner.tmpfiles": "usr/lib/tmpfiles.d/scanner.conf",
     "scanner.udev": "usr/lib/udev/rules.d/70-scanner.rules",
@@ -126,16 +129,22 @@ def stage_system(tree: Path, python: str) -> None:
     packages(tree, python).mkdir(parents=True)
 
 
-def stage_program(tree: Path, python: str, arch: str) -> None:
-    """The program's own wheel and those of what it needs, unpacked."""
-    target = packages(tree, python)
+def wheel_options(python: str, arch: str) -> list[str]:
+    """What tells pip to take wheels for that Python and processor."""
     platforms = [f"manylinux2014_{MACHINES[arch]}"]
     platforms += [f"manylinux_2_{minor}_{MACHINES[arch]}" for minor in GLIBC_MINORS]
     named = [option for name in platforms for option in ("--platform", name)]
+    return ["--only-binary=:all:", "--python-version", python, "--implementation", "cp", *named]
+
+
+def stage_program(tree: Path, python: str, arch: str, lock: Path | None = None) -> None:
+    """The program's own wheel and those of what it needs, unpacked; those of ``lock`` if given."""
+    target = packages(tree, python)
+    wanted = ["--no-deps", "--require-hashes", "-r", str(lock)] if lock else []
     _pip(
-        *("install", "--target", str(target), "--no-compile", "--only-binary=:all:"),
-        *("--python-version", python, "--implementation", "cp", *named, "--no-warn-conflicts"),
-        *requirements(python, arch),
+        *("install", "--target", str(target), "--no-compile", "--no-warn-conflicts"),
+        *wheel_options(python, arch),
+        *(wanted or requirements(python, arch)),
     )
     with tempfile.TemporaryDirectory() as folder:
         _pip("wheel", "--no-deps", "--wheel-dir", folder, str(ROOT))

@@ -4,6 +4,7 @@ Whoever writes the card puts them there, from any computer: ``scanner.toml``, an
 one of the endings .json, .txt, .png, .jpg. What is right moves to /etc/scanner and is removed from
 the boot partition. What is wrong stays, changes nothing, and is explained in
 ``scanner-problem.txt`` beside it; the board's lamp and the panel show the code for trouble.
+What Raspberry Pi Imager was told is in files of its own: ``firstboot_imager``.
 """
 
 import argparse
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from scanner import config as settings
-from scanner import enrolment, signing
+from scanner import enrolment, imager, signing
 from scanner.cli import add_config_option
 from scanner.cli.enrol import run as enrol
 from scanner.cli.enrol import text_of
+from scanner.cli.firstboot_imager import take
 from scanner.core.blink import State
 from scanner.errors import DeviceError, ScannerError, StoreError, UsageError
 from scanner.hardware.boardlamp import LEDS, BoardLamp
@@ -60,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
         said = found.get(FINGERPRINT)
         steps.append((given[0].name, lambda: _enrolment(given[0], said, target)))
     problems = [f"{p.name}: there is another enrolment, {given[0].name}" for p in given[1:]]
+    # Last: whether a network may be joined depends on the profile.
+    told = [name for name in imager.FILES if name in found]
+    if told:
+        steps.append((told[0], lambda: problems.extend(take(found, target, _content, _remove))))
     taken = []
     for name, step in steps:
         try:

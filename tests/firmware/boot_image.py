@@ -1,96 +1,74 @@
-"""The image starts, is cut off, starts again, takes its settings, walks and delivers.
+"""The image starts, takes its settings, walks and delivers; and does so after power cuts.
 
-By `make test-image`; up to 40 minutes.
-Emulated wholly: no part of it runs on this machine's processor. IMAGE names an unpacked image.
+By `make test-image`, with boot_update.py. Emulated wholly: no part of it runs on this machine's
+processor. IMAGE names an unpacked image, CUTS the number of power cuts over all phases.
 """
 
-import base64
 import json
-import os
-import random
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from nacl.public import PrivateKey
 
+from scanner.core.wire import record_id
 from scanner.sealing import unseal
-from tests.firmware.machine import Broker, Card, running
+from tests.firmware.conftest import ROOT, Walked
+from tests.firmware.cuts import again, announced, share, told, vanished
+from tests.firmware.machine import DATA
 from tests.helpers.forms import by_chance, forms_of, hits
 
-ROOT: Final = Path(__file__).parents[2]
-PATIENCE_S: Final = 1800.0
-CUTS: Final = int(os.environ.get("CUTS", "3"))  # starts that lose their power at some instant
-RATE: Final = 5  # tiles per second of the walk: what an emulated processor gets through
 BLOCK: Final = 4096
-
-
-def image() -> Path:
-    named = os.environ.get("IMAGE")
-    found = [Path(named)] if named else sorted((ROOT / "dist").glob("scanner-qemu-*/*.img"))
-    assert found, "no image: make image-qemu"
-    return found[-1]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("image")
-
-
-@pytest.fixture(scope="module")
-def broker(folder: Path) -> Iterator[Broker]:
-    broker = Broker(folder)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture(scope="module")
-def walked(folder: Path, broker: Broker) -> tuple[Card, list[bytes], PrivateKey, str, float]:
-    """A card after its first start: what it delivered, the key to it, the console, the seconds."""
-    key = PrivateKey.generate()
-    hub = base64.b64encode(bytes(key.public_key)).decode()
-    card = Card(image(), folder)
-    settings = (
-        f'[privacy]\nprofile = "open"\nhub_key = "{hub}"\n'
-        f'[mqtt]\nhost = "10.0.2.2"\nport = {broker.port}\n'
-        f"[detector]\ninferences_per_s = {RATE}\n"
-    )
-    card.put("scanner.toml", settings.encode())
-    chance = random.Random(CUTS)
-    for number in range(CUTS):
-        with running(card, folder / f"cut-{number}.txt"):
-            time.sleep(chance.uniform(3, 100))
-    began_s = time.monotonic()
-    with running(card, folder / "console.txt") as machine:
-        machine.until(lambda: len(broker.records()) >= 2, PATIENCE_S)
-        took_s = time.monotonic() - began_s
-        said = machine.said()
-    return card, broker.records(), key, said, took_s
-
-
-Walked = tuple[Card, list[bytes], PrivateKey, str, float]
+INSTANTS: Final = [(phase, n) for phase in ("first start", "walk") for n in range(share(phase))]
 
 
 def test_the_walk_is_delivered_to_a_broker_outside(walked: Walked) -> None:
-    _, records, key, said, took_s = walked
-    print(f"{len(records)} records after {took_s:.0f} s")
-    assert len(records) >= 2, said[-6000:]
-    for sealed in records:
-        assert unseal(sealed, key).cameras
+    print(f"\n{len(walked.records)} records, {walked.took_s:.0f} s from the switch to the last")
+    assert len(walked.records) >= 2, walked.said[-6000:]
+    for sealed in walked.records:
+        assert unseal(sealed, walked.key).cameras
+
+
+def test_all_that_the_walk_counted_has_come_and_nothing_else(walked: Walked) -> None:
+    ids = {record_id(sealed) for sealed in walked.records}
+    assert len(ids) == walked.counted
+    for cut in walked.cuts:
+        assert cut.outbox <= ids
+
+
+def test_what_was_announced_or_lay_on_the_card_once_lay_there_later(walked: Walked) -> None:
+    assert announced(walked.said) >= 1
+    for cut in walked.cuts:
+        assert len(cut.outbox) >= announced(cut.said)
+    assert vanished(walked.cuts) == frozenset()
+
+
+@pytest.mark.parametrize(("phase", "number"), INSTANTS)
+def test_after_a_power_cut_it_starts_and_delivers(
+    phase: str, number: int, walked: Walked, folder: Path
+) -> None:
+    cut = [c for c in walked.cuts if c.phase == phase][number]
+    then = again(cut, folder, walked.port)
+    print(told(cut, then))
+    assert then.up, then.said[-6000:]
+    assert then.slot == "a"
+    assert cut.outbox <= then.delivered
+    assert cut.card.settings(folder) == walked.settings
+    assert "scanner.toml" not in cut.card.names()
+    assert "scanner-problem.txt" not in cut.card.names()
+    cut.card.path.unlink()
 
 
 def test_the_settings_have_left_the_boot_partition(walked: Walked) -> None:
-    names = walked[0].names()
+    names = walked.after.names()
     assert "scanner.toml" not in names
     assert "scanner-taken.txt" in names
     assert "scanner-problem.txt" not in names
 
 
 def test_the_data_partition_holds_no_picture_and_no_position(walked: Walked, folder: Path) -> None:
-    data = walked[0].data(folder)
+    data = walked.after.partition(DATA, folder / "data.img")
     assert data, "no data partition was made"
     content = {"data partition": b"".join(written(data))}
     assert len(content["data partition"]) > BLOCK
@@ -119,14 +97,7 @@ def written(path: Path) -> Iterator[bytes]:
 
 
 def test_both_services_run_as_they_are_shipped(walked: Walked) -> None:
-    said = walked[3]
     for name in ("watch", "relay", "firstboot", "data"):
-        assert f"scanner-{name}" in said
-    assert "FAILED" not in said
-    assert "scanner: slot a" in said
-
-
-def test_after_one_more_cut_it_starts_again(walked: Walked, folder: Path) -> None:
-    with running(walked[0], folder / "again.txt") as machine:
-        up = machine.until(lambda: "sealed camera records" in machine.said(), PATIENCE_S)
-        assert up, machine.said()[-6000:]
+        assert f"scanner-{name}" in walked.said
+    assert "FAILED" not in walked.said
+    assert "scanner: slot a" in walked.said

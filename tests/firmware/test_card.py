@@ -1,5 +1,6 @@
 """The card's parts: the same bytes again, in the places that the device looks for them."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -23,12 +24,12 @@ def test_units_are_understood_by_systemd(tmp_path: Path) -> None:
     for path in (FOLDER / "tree/usr/lib/systemd/system").glob("*.service"):
         # The programs are those of the device: any that is here stands for them.
         lines = [
-            line if not line.startswith("ExecStart=") else "ExecStart=/bin/true"
+            re.sub(r"^(ExecStart\w*)=.*", r"\1=/bin/true", line)
             for line in path.read_text().splitlines()
         ]
         (tmp_path / path.name).write_text("\n".join(lines) + "\n")
     units = sorted(tmp_path.glob("*.service"))
-    assert len(units) == 3
+    assert len(units) == 4
     told = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", *units],
         capture_output=True, text=True, check=False,

@@ -13,6 +13,7 @@ import pytest
 from firmware import manifest, sbom, signatures
 from firmware.layering import CONFIGS, read_image
 from firmware.rootfs import Built
+from scanner import imager
 from scanner.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,16 @@ def test_sizes_and_digests_are_those_of_the_files(packed: Path) -> None:
     assert told.icon == "https://example.org/icon.svg"
     assert told.release_date == "2026-09-21"
     assert told.devices == ("pi5-64bit", "pi4-64bit", "pi3-64bit")
+
+
+def test_what_the_list_promises_of_imagers_settings_is_read(
+    packed: Path,
+) -> None:
+    told = entry(packed)
+    # So Imager 1.x and 2.x write these, and nothing else.
+    assert told.init_format == "cloudinit"
+    assert {"meta-data", "network-config", "user-data"} <= set(imager.FILES)
+    assert "wireless network is used" in told.description
 
 
 def test_no_list_is_written_for_an_image_cut_short(packed: Path) -> None:
