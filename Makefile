@@ -31,17 +31,20 @@ help:
 	@echo "make test           the tests"
 	@echo "make check          linters, types, layers"
 	@echo "make soak           100,000 records over a bad line, 200 kills"
+	@echo "make faults         the whole system broken on purpose for an hour (SEEDS=10)"
+	@echo "make bench          all benchmarks, hours; minutes with ARGS=--quick; build/bench/*.html"
 	@echo "make fuzz           feeds every parser for two minutes (NAME=nmea MINUTES=30)"
 	@echo "make privacy        attack what a month of volunteers sends; a table, a drawing"
 	@echo "make deb            the Debian package for a Pi (DEB='--python 3.11' for Debian 12)"
 	@echo "make test-deb       installs, upgrades, purges it in a Debian tree; root, minutes"
 	@echo "make test-lens      the lens on the real picamera2 and libcamera, in a Debian tree"
-	@echo "make test-arm64     the device's core under arm64 emulation; root, most of an hour"
+	@echo "make test-arm64     the device's core under arm64 emulation; root, hours"
 	@echo "make test-units     boots the units in a container; root, minutes"
 	@echo "make test-units-lens  the same with a virtual camera, after make test-lens"
 	@echo "make image          the card's image for a Pi; wants Raspberry Pi's archive"
 	@echo "make image-qemu     the same for an emulated machine, from Debian alone"
-	@echo "make test-image     starts that one, walks, cuts its power; up to 40 minutes"
+	@echo "make test-image     starts that one, walks, updates, cuts its power; up to 40 minutes"
+	@echo "make test-update    of that only the updates"
 	@echo "make setup          everything that demo and test need"
 	@echo "make train-setup    what training needs, in .venv-train"
 	@echo "make test-train     the tests of training"
@@ -71,11 +74,22 @@ test: setup
 soak: setup
 	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
-# Not part of the tests: two minutes for each parser, with what the fuzzer finds in build/fuzz.
+# Not part of the tests: four minutes for each seed; SEED=7 is one of them again.
+.PHONY: faults
+faults: setup
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10)) $(ARGS)
+
+# Not part of the tests: two minutes for each parser, an hour in all; what is found lies in build/fuzz,
+# with a line for each run in log.jsonl. The bar is MINUTES=30.
 .PHONY: fuzz
 fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(or $(NAME),all) --minutes $(or $(MINUTES),2)
+
+# Not part of the tests: some minutes with ARGS=--quick, else more than an hour, which may be cut short.
+.PHONY: bench
+bench: setup
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: privacy
 privacy: $(READY)
@@ -88,15 +102,15 @@ deb: $(READY)
 	$(BIN)/python firmware/package/build.py $(DEB)
 
 # The real picamera2 and libcamera, and the device's core on another processor: Debian trees below
-# build/ (830 MB and 600 MB), made once.
+# build/ (830 MB and 1.5 GB), made once.
 .PHONY: test-lens test-arm64
 test-lens: $(READY)
 	$(call debian,mmdebstrap uidmap)
 	tests/lens/tree.sh
 
 test-arm64: $(READY)
-	$(call debian,mmdebstrap qemu-user-static arch-test)
-	tests/arm64/tree.sh
+	$(call debian,mmdebstrap qemu-user-static qemu-system-arm arch-test cpio)
+	$(BIN)/python -m tests.arm64.suite $(ARGS)
 
 # Systems of their own in folders below build/: root and minutes, so not part of the tests.
 BOOT_PACKAGES := mmdebstrap systemd-container arch-test
@@ -117,17 +131,23 @@ test-units-lens: $(READY)
 
 # The card's image, and one for an emulated machine; OPTIONS are those of firmware/build.py.
 IMAGE_PACKAGES := mmdebstrap arch-test qemu-user-static uidmap squashfs-tools dosfstools mtools genimage kmod openssl xz-utils bmap-tools
-.PHONY: image image-qemu test-image
+# What the emulated machine trusts: makers of updates that exist for the tests alone.
+UPDATES := build/firmware/updates
+.PHONY: image image-qemu test-image test-update
 image: $(READY)
 	$(BIN)/python -m firmware.build --target pi $(OPTIONS)
 
 image-qemu: $(READY)
 	$(call debian,$(IMAGE_PACKAGES))
-	$(BIN)/python -m firmware.build --target qemu --keep-raw $(OPTIONS)
+	$(BIN)/python -m tests.firmware.releases keys $(UPDATES)
+	$(BIN)/python -m firmware.build --target qemu --keep-raw --trust $(UPDATES)/empty/root.json $(OPTIONS)
 
-test-image: $(READY)
-	$(call debian,qemu-system-arm qemu-efi-aarch64 mtools mosquitto mosquitto-clients)
-	$(BIN)/python -m pytest -s -o addopts=--import-mode=importlib -o timeout=7200 tests/firmware/boot_image.py $(ARGS)
+# CUTS=20: so many power cuts at random instants of first start, walk and update (3 without).
+IMAGE_TEST := $(BIN)/python -m pytest -s -o addopts=--import-mode=importlib -o timeout=7200 -o tmp_path_retention_policy=none
+test-image test-update: $(READY)
+	$(call debian,qemu-system-arm qemu-utils qemu-efi-aarch64 squashfs-tools uidmap mtools e2fsprogs mosquitto mosquitto-clients)
+	$(BIN)/python -m tests.firmware.releases offer $(UPDATES)
+	$(IMAGE_TEST) $(if $(filter test-image,$@),tests/firmware/boot_image.py) tests/firmware/boot_update.py $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

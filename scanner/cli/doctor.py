@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     device = Device(
         config=with_broker(config_of(args), args.broker),
         data=args.data or data_folder(),
+        config_file=args.config,
         patience_s=args.seconds,
     )
     wanted = {name: CHECKS[name] for name in CHECKS if name in (args.checks or CHECKS)}

@@ -88,7 +88,8 @@ def _broker(device: Device) -> str:
     if not mqtt.host:
         raise Note("mqtt.host is empty: records stay in the outbox")
     limit_s = max(LEAST_S, HALF * MARGIN * device.patience_s)  # it may ask in two versions
-    publisher = MqttPublisher(mqtt, password=mqtt_password(), timeout_s=limit_s)
+    password = mqtt_password(device.config_file)
+    publisher = MqttPublisher(mqtt, password=password, timeout_s=limit_s)
     with closing(publisher):
         publisher.connect()
     text = f"{mqtt.host}:{mqtt.port} answers"

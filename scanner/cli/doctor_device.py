@@ -26,9 +26,16 @@ class Device:
     """
 
     def __init__(
-        self, config: Config, data: Path, *, root: Path = Path("/"), patience_s: float = 3.0
+        self,
+        config: Config,
+        data: Path,
+        *,
+        config_file: Path | None = None,
+        root: Path = Path("/"),
+        patience_s: float = 3.0,
     ) -> None:
         self.config, self.data, self.root = config, data, root
+        self.config_file = config_file
         self.patience_s = patience_s
         self._opening = threading.Lock()
         self._detector: TfliteDetector | None = None

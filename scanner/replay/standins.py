@@ -91,11 +91,13 @@ class RecordingPublisher:
     def __init__(self) -> None:
         self.published: list[bytes] = []
         self.refuse_after: int | None = None  # so many more are taken, then none
+        self.connection = 1
 
     def publish(self, payload: bytes) -> None:
         """Take the payload, or raise BrokerError."""
         if self.refuse_after is not None:
             if self.refuse_after == 0:
+                self.connection = 0
                 raise BrokerError("the recording publisher was told to refuse")
             self.refuse_after -= 1
         self.published.append(payload)

@@ -117,7 +117,7 @@ def walk_past(rng: np.random.Generator, setting: Setting, origin: Origin) -> Tra
             height_m=setting.lens_height_m,
         )
         seen = glimpse(
-            Detection(box=Box(0, 0, 1, 1), score=0.8, kind=Kind.DOME), pose, lens, number
+            Detection(box=Box(0, 0, 40, 40), score=0.8, kind=Kind.DOME), pose, lens, number
         )
         elevation = math.degrees(math.atan2(up, ground)) + pitch
         angle = size / math.hypot(ground, up) * math.exp(rng.normal(0, model.GLIMPSE_SIZE_SIGMA))

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,29 @@ def test_gpsd_may_come_late_and_be_restarted(tmp_path: Path, unix: bool) -> None
                 until(lambda: not source.state.endswith("heard"))
         finally:
             source.close()
+
+
+def test_a_gpsd_that_hung_tells_old_positions_afterwards_which_are_not_taken_for_new(
+    tmp_path: Path,
+) -> None:
+    with (
+        Port(tmp_path / "gnss") as port,
+        Receiver(port.write, speed_mps=5.0) as receiver,
+        Gpsd(port.path, tmp_path, unix=True) as gpsd,
+    ):
+        source = GpsdPositions(str(gpsd.json))
+        now_position(source)
+        gpsd.hang()
+        until(lambda: source.position_at(boot_ns()) is None, timeout_s=5)
+        time.sleep(4)  # what the receiver says now waits in the line for gpsd
+        gpsd.go_on()
+        until_s = time.monotonic() + 3
+        while time.monotonic() < until_s:
+            position = source.position_at(boot_ns())
+            assert position is None or receiver.off_m(position) < 3
+            time.sleep(0.01)
+        assert position is not None
+        source.close()
 
 
 def test_with_gst_of_a_real_gpsd_the_error_is_that_of_the_receiver(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def test_troubles_are_told_in_words(page: Page, watch: Watch) -> None:
     watch.link.show("scanning")
     watch.link.show("lens", "unplugged")
     until(lambda: view(phone)["troubles"] == ["The lens is lost or covered: unplugged"])
-    assert view(phone)["text"] == "Looking"
+    assert view(phone)["text"] == "Not looking"
+    watch.link.show("asleep")
+    until(lambda: view(phone)["text"] == "Paused")
 
 
 def test_what_is_asked_reaches_watch(page: Page, watch: Watch) -> None:

@@ -310,6 +310,7 @@ def test_the_enrolments_password_is_used_where_systemd_gives_none(
     scanner("enrol", text, "--fingerprint", print_, "--config", toml)
     assert (tmp_path / "mqtt-password").stat().st_mode & 0o777 == 0o600
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert mqtt_password(toml) == "secret"
     monkeypatch.setenv("SCANNER_CONFIG", str(toml))
     assert mqtt_password() == "secret"
 

@@ -42,6 +42,12 @@ class Mosquitto:
         """How to connect without a name."""
         return self.settings_of(self.port)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process
+        return self._process.pid
+
     @staticmethod
     def settings_of(port: int) -> Mqtt:
         """The same for another port that leads here."""

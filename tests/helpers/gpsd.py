@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -70,9 +71,26 @@ class Gpsd:
         except OSError:
             return False
 
+    def kill(self) -> None:
+        """End it without a word to those who listen."""
+        if self._process:
+            self._process.kill()
+        self.stop()
+
+    def hang(self) -> None:
+        """It stands still: connections stay open, nothing is told."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """It goes on after ``hang``."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it and wait; may be called twice."""
         if self._process:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             try:
                 self._process.wait(10)

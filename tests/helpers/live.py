@@ -31,7 +31,8 @@ class Watch:
     """Runs it; hears what systemd would; pulls its lens.
 
     ``module`` is the text of another picamera2.py, ``packages`` more folders to load from. With
-    ``walks`` the demo's walk is in front of the lens, once ``begin`` is called.
+    ``walks`` the demo's walk is in front of the lens, once ``begin`` is called. ``command`` may be
+    ``run``, which starts ``watch`` itself.
     """
 
     def __init__(
@@ -43,11 +44,14 @@ class Watch:
         walks: bool = False,
         module: str = "",
         packages: Sequence[Path] = (),
+        command: str = "watch",
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "watch.log"
         self.words: list[str] = []
+        self.heard_s: list[float] = []  # when each was heard
+        self._runs = command == "run"
         self._pulled = folder / "pulled"
         own = folder / "site-packages"  # what the fence lets Python load from
         own.mkdir()
@@ -68,11 +72,11 @@ class Watch:
             "WATCHDOG_USEC": "1000000",
             "WALK_START": str(self.data / "walk-start"),
         }
-        command = [sys.executable, "-m", "scanner", "watch", "--config", settings]
-        command += ["--data", self.data, "--json", *options]
+        words = [sys.executable, "-m", "scanner", command, "--config", settings]
+        words += ["--data", self.data, "--json", *options]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=log, cwd=folder
+                words, env=environment, stdout=subprocess.PIPE, stderr=log, cwd=folder
             )
 
     def heard(self, word: str, *, since: int = 0) -> bool:
@@ -81,6 +85,7 @@ class Watch:
         try:
             while True:
                 self.words.append(self._notify.recv(4096).decode())
+                self.heard_s.append(time.monotonic())
         except BlockingIOError:
             pass
         return any(word in w for w in self.words[since:])
@@ -108,6 +113,9 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._runs and self.process.poll() is None:
+            self.process.terminate()  # killed, it could not end those that it started
+            self.process.wait(60)
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()

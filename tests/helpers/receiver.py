@@ -28,20 +28,28 @@ class Receiver:
     ``fixed`` may be switched: without a fix it goes on talking, as receivers do.
     """
 
-    def __init__(self, write: Callable[[bytes], None], *, rate: int = 5, gst: bool = True) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        *,
+        rate: int = 5,
+        gst: bool = True,
+        speed_mps: float = SPEED_MPS,
+    ) -> None:
         self.fixed = True
+        self.speed_mps = speed_mps
         self._write, self._rate, self._gst = write, rate, gst
-        self._start_ns = boot_ns()
+        self.start_ns = boot_ns()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._talk, daemon=True)
 
     def lat_deg(self, at_ns: int) -> float:
         """Where it truly is."""
-        return LAT + SPEED_MPS * (at_ns - self._start_ns) / 1e9 / DEGREE_M
+        return LAT + self.speed_mps * (at_ns - self.start_ns) / 1e9 / DEGREE_M
 
     def utc_s(self, at_ns: int) -> float:
         """What GNSS time truly is."""
-        return UTC_START + (at_ns - self._start_ns) / 1e9
+        return UTC_START + (at_ns - self.start_ns) / 1e9
 
     def off_m(self, position: Position) -> float:
         """How far off a position is."""
@@ -56,7 +64,7 @@ class Receiver:
         else:
             where = f"{_dm(self.lat_deg(at_ns), 2)},N,{_dm(LON, 3)},E"
             lines = [
-                f"GNRMC,{clock},A,{where},{SPEED_MPS / 0.514444:.3f},0.0,{day},,,A",
+                f"GNRMC,{clock},A,{where},{self.speed_mps / 0.514444:.3f},0.0,{day},,,A",
                 f"GNGGA,{clock},{where},1,10,0.9,150.0,M,14.0,M,,",
             ]
             lines += [f"GNGST,{clock},1.9,,,,1.7,2.0,4.0"] if self._gst else []
@@ -65,7 +73,7 @@ class Receiver:
     def _talk(self) -> None:
         number = 0
         while not self._stop.is_set():
-            at_ns = self._start_ns + number * 1_000_000_000 // self._rate
+            at_ns = self.start_ns + number * 1_000_000_000 // self._rate
             wait_s = (at_ns - boot_ns()) / 1e9
             if wait_s > 0:
                 self._stop.wait(wait_s)
@@ -92,7 +100,7 @@ class LocationReceiver(Receiver):
         flags = 0b1 | 0b100 | 0b10000 | 0b1000000 | (self.fixed << 7)
         moment = datetime.fromtimestamp(self.utc_s(at_ns), UTC)
         lat, lon = round(self.lat_deg(at_ns) * 1e7), round(LON * 1e7)
-        place = struct.pack("<HHiiH", flags, round(SPEED_MPS * 100), lat, lon, 0)
+        place = struct.pack("<HHiiH", flags, round(self.speed_mps * 100), lat, lon, 0)
         return place + struct.pack("<H5B", *moment.timetuple()[:6])
 
 
