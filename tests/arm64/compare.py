@@ -46,27 +46,34 @@ def read(path: Path) -> dict[str, list[dict[str, Any]]]:
     return {Path(line["image"]).name: line["cameras"] for line in lines}
 
 
-def answers(here: Path, there: Path) -> int:
-    """Print a line per picture; 1 if they differ."""
+def answers(here: Path, there: Path) -> tuple[bool, str]:
+    """Print a line per picture; whether they are the same cameras, and a line with the figures."""
     ours, theirs = read(here), read(there)
-    bad, pairs, lowest = 0, 0, 1.0
+    differ, overlaps, alone = 0, [], []
     for name, cameras in sorted(ours.items()):
-        left = list(theirs[name])
-        alone = []
+        others = theirs.get(name, [])
+        left = list(others)
+        lowest = 1.0
         for camera in cameras:
             best = max(left, key=lambda c: iou(c["box"], camera["box"]), default=None)
             if best is None or iou(best["box"], camera["box"]) < IOU_BAR / 2:
                 alone.append(camera)
                 continue
             left.remove(best)
-            pairs += 1
             overlap = iou(best["box"], camera["box"])
+            overlaps.append(overlap)
             lowest = min(lowest, overlap)
-            bad += overlap < IOU_BAR or best["kind"] != camera["kind"]
-        bad += sum(c["score"] > THRESHOLD + HAIR for c in alone + left)
-        print(f"{name}: {len(cameras)} here, {len(theirs[name])} there")
-    print(f"{pairs} pairs, lowest IoU {lowest:.3f}, {bad} differ")
-    return int(bad > 0 or pairs == 0)
+            differ += overlap < IOU_BAR or best["kind"] != camera["kind"]
+        alone += left
+        print(f"{name}: {len(cameras)} here, {len(others)} there, lowest IoU {lowest:.3f}")
+    near = [camera["score"] for camera in alone if camera["score"] <= THRESHOLD + HAIR]
+    differ += len(alone) - len(near)
+    words = (
+        f"detect: {len(ours)} pictures, {len(overlaps)} cameras in both, lowest IoU "
+        f"{min(overlaps, default=0.0):.3f}; {len(near)} near the threshold in one only; "
+        f"{differ} differ"
+    )
+    return bool(overlaps) and not differ and ours.keys() == theirs.keys(), words
 
 
 def main() -> int:
@@ -75,7 +82,9 @@ def main() -> int:
     if what == "pictures":
         pictures(Path(paths[0]))
         return 0
-    return answers(Path(paths[0]), Path(paths[1]))
+    same, words = answers(Path(paths[0]), Path(paths[1]))
+    print(words)
+    return int(not same)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
 #!/bin/sh
-# The device's core on arm64: a Debian 12 tree under build/, qemu-user for its processor,
-# tflite-runtime from its wheel. Runs the core's and the runtime's tests there, then compares what
-# `scanner detect` finds with this machine's answer. Root; most of an hour the first time.
+# Debian 12 for arm64 under build/, its programs started through qemu-user, with the packages that
+# `make setup` installs on such a machine: tflite-runtime comes from its aarch64 wheel.
+#
+#   tests/arm64/tree.sh            make what is missing (1.5 GB), bring the sources up to date
+#   tests/arm64/tree.sh COMMAND    run a command in it, in the project's folder
+#
+# Root, for binfmt_misc and chroot. MIRROR is the Debian mirror, ARM64_TREE the folder.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
-tree=${ARM64_TREE:-$here/build/arm64-tree}
+tree=${ARM64_TREE:-$here/build/arm64/tree}
 mirror=${MIRROR:-http://deb.debian.org/debian}
+packages="ca-certificates python3 mosquitto gpsd dbus libfaketime systemd gcc libc6-dev"
 [ "$(id -u)" = 0 ] || { echo "tests/arm64/tree.sh needs root: binfmt_misc and chroot" >&2; exit 1; }
 
 # systemd-binfmt does this where systemd runs; flags F: the interpreter works inside the tree.
@@ -15,45 +20,72 @@ if ! arch-test arm64 >/dev/null 2>&1; then
 	cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
 fi
 
+# The processor is a Pi 4's: an instruction that is newer ends the program. The shell stays as the
+# first process, as that one cannot be ended by a signal of its own.
 enter() {
 	unshare --mount --pid --fork --kill-child sh -eu -c '
-		tree=$1 here=$2; shift 2
+		tree=$1; shift
 		mount --rbind /dev "$tree/dev"; mount -t proc proc "$tree/proc"
-		mkdir -p "$tree/src"; mount --bind "$here" "$tree/src"
-		exec chroot "$tree" env HOME=/root PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/src \
-			sh -eu -c "cd /src; exec \"\$@\"" sh "$@"
-	' sh "$tree" "$here" "$@"
+		mount --rbind /sys "$tree/sys"
+		mount -t tmpfs tmpfs "$tree/tmp"; mount -t tmpfs tmpfs "$tree/run"
+		chroot "$tree" env -i HOME=/root LANG=C.UTF-8 QEMU_CPU=cortex-a72 \
+			PATH=/opt/v/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 \
+			sh -eu -c "cd /src; exec \"\$@\"" sh "$@" || exit
+	' sh "$tree" "$@"
 }
 
-if [ ! -e "$tree/.ready" ]; then
-	mkdir -p "$tree.wheels"
-	# Resolved for the target by the machine that is here: the tree needs no network.
-	"$here/.venv/bin/python" -m pip download --quiet --dest "$tree.wheels" --python-version 311 \
-		--platform manylinux_2_34_aarch64 --platform manylinux_2_28_aarch64 \
-		--platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 \
-		--only-binary=:all: tflite-runtime==2.14.0 'numpy<2' msgspec PyNaCl paho-mqtt \
-		pillow av pytest pytest-timeout hypothesis cffi
-	[ -e "$tree/etc/debian_version" ] || mmdebstrap --arch=arm64 --variant=minbase \
-		--include=python3,python3-venv bookworm "$tree" "$mirror"
-	mkdir -p "$tree/wheels"
-	cp "$tree.wheels"/*.whl "$tree/wheels/"
-	enter python3 -m venv /opt/v
-	enter /opt/v/bin/python -m pip install --quiet --no-index --find-links /wheels \
-		tflite-runtime numpy msgspec PyNaCl paho-mqtt pillow av pytest pytest-timeout hypothesis
-	touch "$tree/.ready"
+if [ $# -gt 0 ]; then
+	enter "$@"
+	exit
 fi
-enter /opt/v/bin/python -c 'import platform; print("testing on", platform.machine())'
-# Emulated, so that a test may take long; what starts a compiler, a broker or a browser stays here.
-enter /opt/v/bin/python -m pytest -o addopts=--import-mode=importlib -p no:cacheprovider -q \
-	-o timeout=1800 -o filterwarnings=default tests/core tests/contracts/test_detector.py \
-	tests/contracts/test_frame_source.py tests/adapters/test_tflite.py \
-	tests/adapters/test_picamera.py tests/adapters/test_outbox.py tests/adapters/test_known.py
 
-frames=$tree/src-frames
-mkdir -p "$frames"
-"$here/.venv/bin/python" "$here/tests/arm64/compare.py" pictures "$frames"
-(cd "$here" && .venv/bin/python -m scanner detect --json "$frames"/*.png) >"$tree/here.jsonl"
-mkdir -p "$tree/frames"
-cp "$frames"/*.png "$tree/frames/"
-enter sh -c '/opt/v/bin/python -m scanner detect --json /frames/*.png' >"$tree/there.jsonl"
-"$here/.venv/bin/python" "$here/tests/arm64/compare.py" answers "$tree/here.jsonl" "$tree/there.jsonl"
+# Compiled Python is the same on any processor, and a slow one is not to do it at each start.
+compile() {
+	if "$here/.venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+		for one; do
+			"$here/.venv/bin/python" -m compileall -q -s "$tree" -p / "$tree$one" >/dev/null || true
+		done
+	else
+		enter python3 -m compileall -q "$@" >/dev/null || true
+	fi
+}
+
+mkdir -p "$(dirname "$tree")"
+if [ ! -e "$tree/.debian" ]; then
+	[ ! -e "$tree" ] || { echo "$tree is half made: remove it" >&2; exit 1; }
+	# Unpacked and set up by this machine's own dpkg, as far as that goes: emulated it takes an hour.
+	# gpsd-clients is wanted for gpsfake alone, without the scipy that it depends on; the kernel
+	# for what an emulated program cannot have: system call filters, Landlock, a clock of its own.
+	options=$(mktemp)
+	DPKG_OPTIONS=$options mmdebstrap --arch=arm64 --variant=essential \
+		--aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io \
+		--customize-hook="$here/firmware/install.sh \"\$1\" $packages" \
+		--customize-hook='cd "$1/var/tmp"; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+			kernel=$(apt-cache depends linux-image-cloud-arm64 |
+				sed -n "s/.*Depends: //p" | head -n 1)
+			apt-get download -qq gpsd-clients python3-gps "$kernel"
+			for one in gpsd-clients python3-gps; do dpkg-deb --extract ${one}_*.deb "$1"; done
+			dpkg-deb --fsys-tarfile linux-image-*.deb | tar -C "$1" -x ./boot
+			mv "$1"/boot/vmlinuz-* "$1/boot/vmlinuz"
+			rm ./*.deb' \
+		bookworm "$tree" "$mirror"
+	rm "$options"
+	touch "$tree/.debian"
+fi
+
+# A copy: a run takes long, and sources that change under it would prove nothing.
+rm -rf "$tree/src"
+mkdir "$tree/src"
+git -c safe.directory="$here" -C "$here" ls-files -z --cached --others --exclude-standard |
+	tar -C "$here" --null --ignore-failed-read --warning=no-failed-read -T - -c |
+	tar -C "$tree/src" -x
+
+if ! cmp -s "$tree/.installed" "$here/pyproject.toml"; then
+	# Debian's python3-venv cannot be set up by the dpkg of another processor; pip is not needed either.
+	enter python3 -m venv --without-pip --clear /opt/v
+	"$here/.venv/bin/python" "$here/tests/arm64/packages.py" "$tree"
+	enter python -m pip --disable-pip-version-check check
+	compile /usr/lib/python3.11 /opt/v/lib
+	cp "$here/pyproject.toml" "$tree/.installed"
+fi
+compile /src/scanner /src/tests/helpers

@@ -1,0 +1,90 @@
+"""An emulated machine with a kernel of its own, that runs test files one after the other.
+
+Its clock counts instructions, a nanosecond each, whatever this machine takes for them: what is
+promised in seconds is held against a processor of about a Zero 2 W's speed. All of it lies in its
+memory, so that it needs no driver but that of the console.
+"""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+MEMORY_MIB: Final = 3072
+PYTEST: Final = (
+    *("python", "-u", "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.arm64.told"),
+    *("-q", "--tb=short", "-o", "addopts=--import-mode=importlib"),
+)
+# Nothing of it is needed to run the tests, and it all is to be unpacked.
+UNWANTED: Final = (
+    *("./boot", "./var/cache", "./var/lib/apt", "./usr/share/doc", "./usr/share/man"),
+    *("./usr/share/locale", "./proc", "./sys", "./dev", "./tmp", "./run", "./usr/share/i18n"),
+    *("*/site-packages/playwright", "*/site-packages/mypy", "*/site-packages/mypyc"),
+    *("*/site-packages/*__mypyc*", "*/site-packages/bin", "*/site-packages/pip"),
+    *("*/site-packages/psycopg_binary*", "./opt/v/bin/ruff", "./usr/lib/udev", "./frames"),
+)
+INIT: Final = f"""#!/bin/sh
+mkdir -p /proc /sys /dev /tmp /run
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+exec </dev/ttyAMA0 >/dev/ttyAMA0 2>&1
+stty raw -echo
+mkdir -p /dev/pts /dev/shm
+mount -t devpts pts /dev/pts; mount -t tmpfs shm /dev/shm; mount -t tmpfs run /run
+mount -t tmpfs -o mode=1777 tmp /tmp
+ln -sf /proc/self/fd /dev/fd
+ulimit -n 4096
+export HOME=/root LANG=C.UTF-8 PATH=/opt/v/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb
+export PYTHONDONTWRITEBYTECODE=1
+python -c 'import fcntl, socket
+fcntl.ioctl(socket.socket(), 0x8914, b"lo".ljust(16, b"\\0") + (0x49).to_bytes(24, "little"))'
+cd /src
+{" ".join(PYTEST)} -o timeout=3600 $(cat /pieces)
+sync
+echo o >/proc/sysrq-trigger
+sleep 60
+"""
+
+
+def pack(tree: Path, target: Path, pieces: Sequence[str]) -> None:
+    """The tree with a program that runs the pieces, as the archive that a kernel starts from."""
+    (tree / "init").write_text(INIT)
+    (tree / "init").chmod(0o755)
+    (tree / "pieces").write_text("\n".join(f"tests/{name}" for name in pieces))
+    unwanted = [word for name in UNWANTED for word in ("-path", name, "-prune", "-o")]
+    with target.open("wb") as out:
+        found = subprocess.Popen(
+            ["find", ".", *unwanted, "-print0"], cwd=tree, stdout=subprocess.PIPE
+        )
+        subprocess.run(
+            ["cpio", "--null", "--create", "--format=newc", "--quiet"],
+            cwd=tree, stdin=found.stdout, stdout=out, check=True,
+        )  # fmt: skip
+        found.communicate()
+
+
+def run(tree: Path, pieces: Sequence[str], folder: Path) -> Iterator[str]:
+    """Start it and give what it says, line by line; its console stays in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / "archive"
+    pack(tree, archive, pieces)
+    command = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "1"]
+    command += ["-m", str(MEMORY_MIB), "-icount", "shift=0,sleep=off", "-accel", "tcg"]
+    command += ["-display", "none", "-no-reboot", "-no-user-config", "-nic", "none"]
+    command += ["-kernel", str(tree / "boot/vmlinuz"), "-initrd", str(archive)]
+    command += ["-monitor", "none", "-serial", "stdio"]
+    command += ["-append", "console=ttyAMA0 quiet panic=-1 rdinit=/init"]
+    process = subprocess.Popen(
+        ["nice", "-n", "10", *command], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    )  # fmt: skip
+    assert process.stdout
+    try:
+        with (folder / "console.txt").open("w") as console:
+            for line in process.stdout:
+                console.write(line)
+                console.flush()
+                yield line.rstrip("\r\n")
+    finally:
+        process.kill()
+        process.wait()
+        archive.unlink()
