@@ -37,7 +37,8 @@ class Running(msgspec.Struct, frozen=True):
     broker: Mosquitto
 
 
-@pytest.fixture(scope="session")
+# Of a file, not of all: while playwright runs, no other test of the process has a loop of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
@@ -134,9 +135,9 @@ def visits(browser: Browser, hub: Running) -> Iterator[Visits]:
     opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(browser: Browser, hub: Running) -> Iterator[Page]:
-    """One page for all tests that leave it as they found it: loading takes the longest."""
+    """One page for those of a file that leave it as they found it: loading takes the longest."""
     opened = Visits(browser, hub.url)
     yield opened.open()
     opened.close()
