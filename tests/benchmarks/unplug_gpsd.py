@@ -55,7 +55,9 @@ STILL_S: Final = 5.0  # between two looks, on a machine that does other things t
 OFF_M: Final = 3.0  # of a position: a second
 SIGMAS: Final = 3.0  # of a camera: with a fix of some seconds ago it would be more
 ALL_OF_IT_M: Final = (22.0, 6.0)  # a camera so far ahead, until it leaves the frame
-LEAST_LOOKS: Final = 20  # at a camera in passing, of 26 that there is time for
+LEAST_SHARE: Final = (
+    0.75  # of the looks that its own rate leaves for a camera in passing
+)
 CAMERAS: Final = 2000  # of the street: hours of jogging
 CONFIG: Final = """
 [position]
@@ -241,6 +243,8 @@ def passed_well(
     And how many others there were that a busy machine looked at in too few frames.
     """
     boot_s = boot_ns() / 1e9 - time.monotonic()
+    usual_s = middle([b - a for a, b in itertools.pairwise(looked)])
+    least = LEAST_SHARE * (ALL_OF_IT_M[0] - ALL_OF_IT_M[1]) / SPEED_MPS / usual_s
     begun_s = receiver.start_ns / 1e9 - boot_s
     first_s = scene.states[0][0]
     good, unseen = [], 0
@@ -250,7 +254,7 @@ def passed_well(
         if to_s > end_s:
             break
         if from_s > first_s and scene.shown(from_s, to_s) == {State.SCANNING}:
-            if sum(from_s < at_s < to_s for at_s in looked) < LEAST_LOOKS:
+            if sum(from_s < at_s < to_s for at_s in looked) < least:
                 unseen += 1
             else:
                 good.append(number)
@@ -286,7 +290,7 @@ def main() -> int:
             well, unseen = passed_well(scene, receiver, looked, end_s)
     gaps = [b - a for a, b in itertools.pairwise(looked) if began_s < b < end_s]
     missing = set(well) - {one.number for one in found}
-    seen = Seen(gaps, scene.off_m, found, missing)
+    seen = Seen(gaps, scene.off_m, found, missing, len(well))
     print_losses(tallies)
     print(
         f"longest between two looks {longest(gaps):.2f} s; positions at most {seen.off_m:.2f} m"
@@ -309,6 +313,7 @@ class Seen:
     off_m: float  # of positions
     found: list[Located]
     missing: set[int]
+    passed: int  # with gpsd there all the time
 
     @property
     def worst_sigmas(self) -> float:
@@ -338,6 +343,7 @@ def within(tallies: dict[str, Tally], seen: Seen) -> bool:
         and seen.off_m < OFF_M
         and seen.worst_sigmas < SIGMAS
         and not seen.missing
+        and seen.passed > 0
     )
 
 
