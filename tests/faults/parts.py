@@ -69,11 +69,14 @@ class Part:
         env: dict[str, str] | None = None,
         user: int | None = None,
         journal: Journal | None = None,
+        refuses: int | None = None,
     ) -> None:
+        """``refuses``: the exit code that says it cannot start yet, which is no crash."""
         self.name = name
         self.command = command
         self.env = env or {}
         self.crashes: list[str] = []
+        self._refuses = refuses
         self._log = folder / f"{name}.log"
         self._user = user
         self._journal = journal
@@ -102,7 +105,7 @@ class Part:
             return
         if self._process and (code := self._process.poll()) is not None:
             self._process = None
-            if code not in (*ORDINARY, -signal.SIGKILL):
+            if code not in (*ORDINARY, -signal.SIGKILL, self._refuses):
                 self.crashes.append(f"{self.name} ended with {code}")
             self._back_at = max(self._back_at, now + AGAIN_S)
         if not self._process and now >= self._back_at:

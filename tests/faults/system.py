@@ -69,7 +69,8 @@ class Postgres:
         }
         words = [w for name, value in options.items() for w in ("-c", f"{name}={value}")]
         command = [binary("postgres"), "-D", folder / "data", *words]
-        self.part = Part("postgres", lambda: command, folder.parent, user=self._user)
+        # Killed, it refuses to start until the last of its old processes has let go of the memory.
+        self.part = Part("postgres", lambda: command, folder.parent, user=self._user, refuses=1)
         self.part.start()
         until(self._answers, timeout_s=60)
         self._admin("postgres", f"CREATE DATABASE {TEMPLATE}")
