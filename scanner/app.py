@@ -18,7 +18,8 @@ from scanner.errors import ConfigError
 from scanner.front import Front, outbox_fact
 from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.edgetpu import EdgeTpu
-from scanner.hardware.tflite import TfliteDetector, shipped_model
+from scanner.hardware.modelfile import model_file
+from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
 from scanner.pipeline import Counts, Finder, Sealer, watch
 from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
@@ -48,7 +49,7 @@ def open_detector(
     settings = config.detector
     threshold = at_odds(settings.threshold, odds)
     return TfliteDetector(
-        Path(settings.model) if settings.model else shipped_model(),
+        model_file(settings.model),
         threads=settings.threads,
         threshold=max(LEAST_SCORE, 2 * threshold - 1) if twice else threshold,
         tpu=tpu,
@@ -57,8 +58,7 @@ def open_detector(
 
 def open_closeup(config: Config) -> CloseUp | None:
     """The close-up network of that detector, if there is one."""
-    own = config.detector.model
-    beside = closeup_beside(Path(own) if own else shipped_model())
+    beside = closeup_beside(model_file(config.detector.model))
     return CloseUp(beside) if beside else None
 
 
@@ -71,7 +71,7 @@ def model_version(config: Config) -> str:
     """Short name of the detector file that goes into each record: its first bytes' digest."""
     import hashlib  # noqa: PLC0415 - only here
 
-    path = Path(config.detector.model) if config.detector.model else shipped_model()
+    path = model_file(config.detector.model)
     return hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
 
 

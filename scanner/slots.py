@@ -12,7 +12,6 @@ renamed, and where that is lost the old choice holds.
   an entry whose tries are used up.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from scanner.disk import replace, settle
 from scanner.errors import StoreError
 
 Slot = Literal["a", "b"]
@@ -86,29 +86,6 @@ def confirm(
 def other(slot: Slot) -> Slot:
     """The slot that is not this one."""
     return "b" if slot == "a" else "a"
-
-
-def replace(path: Path, content: bytes) -> None:
-    """A file with this content, or as it was; on the card when this returns. Raises StoreError."""
-    new = path.with_name(f"{path.name}.new")
-    try:
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        settle(path.parent)
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
-
-
-def settle(folder: Path) -> None:
-    """Names in a folder, too, are on the card when this returns."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class TrybootSlots:

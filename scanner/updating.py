@@ -25,8 +25,9 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
+from scanner.disk import settle
 from scanner.errors import UNREADABLE, BrokerError, ScannerError, StoreError, UsageError
-from scanner.slots import Place, Running, Slot, Slots, other, settle
+from scanner.slots import Place, Running, Slot, Slots, other
 
 LATEST: Final = "release.json"
 CHUNK: Final = 1 << 20

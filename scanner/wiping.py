@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from scanner import enrolment
+from scanner.disk import settle
 from scanner.errors import StoreError
 from scanner.storage import known, outbox, tokens
 
@@ -62,11 +63,7 @@ def overwrite(path: Path) -> None:
 def _remove(path: Path) -> None:
     """The name goes, and the card knows it."""
     path.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(path.parent)
 
 
 def begun(data: Path) -> bool:

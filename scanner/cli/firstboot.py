@@ -21,10 +21,10 @@ from scanner.cli.enrol import run as enrol
 from scanner.cli.enrol import text_of
 from scanner.cli.firstboot_imager import take
 from scanner.core.blink import State
+from scanner.disk import settle
 from scanner.errors import DeviceError, ScannerError, StoreError, UsageError
 from scanner.hardware.boardlamp import LEDS, BoardLamp
 from scanner.hardware.panel import GpioPanel, lgpio_factory
-from scanner.slots import settle
 
 SETTINGS: Final = "scanner.toml"
 ENROLMENTS: Final = tuple(f"enrolment{end}" for end in (".json", ".txt", ".png", ".jpg", ".jpeg"))

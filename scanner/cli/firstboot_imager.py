@@ -10,8 +10,8 @@ from typing import Final
 
 from scanner import config as settings
 from scanner import imager
+from scanner.disk import replace
 from scanner.errors import UsageError
-from scanner.slots import replace
 
 TOLD: Final = "scanner-imager.txt"
 RADIO_OFF: Final = "dtoverlay=disable-wifi"

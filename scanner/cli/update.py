@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from scanner.cli import add_config_option
+from scanner.disk import replace
 from scanner.errors import UNREADABLE, ScannerError, StoreError, UsageError
 from scanner.slots import (
     CountedSlots,
@@ -27,7 +28,6 @@ from scanner.slots import (
     confirm,
     other,
     places_below,
-    replace,
 )
 
 SYSTEM: Final = Path("/usr/share/scanner")

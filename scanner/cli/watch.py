@@ -28,7 +28,7 @@ from scanner.core.hints import Signature
 from scanner.errors import ConfigError, UsageError
 from scanner.hardware.board import Service
 from scanner.hardware.edgetpu import EdgeTpu, is_there
-from scanner.hardware.modelfile import compiled_form, shipped_model
+from scanner.hardware.modelfile import compiled_form, model_file
 from scanner.hinting import signatures_of
 from scanner.outgoing import data_folder, open_outbox
 from scanner.storage.outbox import Outbox
@@ -89,7 +89,7 @@ def _accelerator(config: Config, *, live: bool) -> EdgeTpu | None:
 
     A live device waits for one to be plugged in.
     """
-    model = Path(config.detector.model) if config.detector.model else shipped_model()
+    model = model_file(config.detector.model)
     compiled = compiled_form(model)
     return EdgeTpu(compiled, walled=True) if compiled and (live or is_there()) else None
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scanner.core.tiles import Tile, grid
+from scanner.core.tiles import Tile, grid, holds
 from scanner.records import Box
 
 MAX_AGE_ROUNDS: Final = 4  # in native tiles of a frame: then a tile is overdue
@@ -194,7 +194,7 @@ class Schedule:
         waiting = [
             c
             for c in self._candidates
-            if not any(_holds(tile, c.expected(frame), 0) for tile in chosen)
+            if not any(holds(tile, c.expected(frame), 0) for tile in chosen)
         ]
         if not waiting:
             return None
@@ -231,7 +231,7 @@ class Schedule:
                 shown = _shown(cell.tile, tile)
                 cell.stale_from += shown * (self._spent - cell.stale_from)
         for candidate in self._candidates:
-            if tile.side == self._tile_px and _holds(tile, candidate.expected(self._frame), 0):
+            if tile.side == self._tile_px and holds(tile, candidate.expected(self._frame), 0):
                 candidate.looked = self._spent
 
     def _learn(self, found: Sequence[Box]) -> None:
@@ -250,7 +250,7 @@ class Schedule:
         for candidate in rest:
             expected = candidate.expected(frame)
             native = [tile for tile in self._last if tile.side == self._tile_px]
-            if any(_holds(tile, expected, 0) for tile in native):
+            if any(holds(tile, expected, 0) for tile in native):
                 candidate.misses += 1
         width, height = self._size
         self._candidates = [
@@ -263,7 +263,7 @@ class Schedule:
 
     def _credit_cells(self, box: Box) -> None:
         for cell in self._cells:
-            if cell.tile in self._last and _holds(cell.tile, box, 0):
+            if cell.tile in self._last and holds(cell.tile, box, 0):
                 cell.finds += 1
 
 
@@ -271,16 +271,6 @@ def _coarse(width_px: int, height_px: int, tile_px: int) -> list[Tile]:
     """Squares of twice the native side, where the frame is large enough for them."""
     side = 2 * tile_px
     return grid(width_px, height_px, side) if min(width_px, height_px) >= side else []
-
-
-def _holds(tile: Tile, box: Box, room_px: float) -> bool:
-    """Whether a box lies in a tile with some room around it."""
-    return (
-        box.x0 >= tile.x + room_px
-        and box.y0 >= tile.y + room_px
-        and box.x1 <= tile.x + tile.side - room_px
-        and box.y1 <= tile.y + tile.side - room_px
-    )
 
 
 def _shown(of: Tile, by: Tile) -> float:

@@ -156,12 +156,12 @@ def closer(found: Sequence[Detection], width_px: int, height_px: int, tile_px: i
             round(min(max(y - side / 2, 0), height_px - side)),
             side,
         )
-        if _shows(tile, first.box, 0.0):
+        if holds(tile, first.box, 0.0):
             tiles.append(tile)
             left = [
                 d
                 for d in left
-                if _closer_side(d.box, tile_px) != side or not _shows(tile, d.box, ROOM_PX)
+                if _closer_side(d.box, tile_px) != side or not holds(tile, d.box, ROOM_PX)
             ]
     return tiles
 
@@ -171,7 +171,8 @@ def _closer_side(box: Box, tile_px: int) -> int:
     return tile_px // CLOSER if small else tile_px
 
 
-def _shows(tile: Tile, box: Box, room_px: float) -> bool:
+def holds(tile: Tile, box: Box, room_px: float) -> bool:
+    """Whether a box lies in a tile with some room around it."""
     return (
         box.x0 >= tile.x + room_px
         and box.y0 >= tile.y + room_px
@@ -208,7 +209,7 @@ def confirmed(
             there = max(same, key=lambda d: d.score)
             score = (1 - weight) * here.score + weight * there.score
             settled.append(msgspec.structs.replace(there, score=score))
-        elif any(_shows(tile, here.box, 0.0) for tile in tiles):
+        elif any(holds(tile, here.box, 0.0) for tile in tiles):
             settled.append(msgspec.structs.replace(here, score=(1 - weight) * here.score))
         else:
             settled.append(here)

@@ -20,6 +20,11 @@ def shipped_model() -> Path:
     )
 
 
+def model_file(named: str) -> Path:
+    """The detector that ``detector.model`` names, the shipped one if it is empty."""
+    return Path(named) if named else shipped_model()
+
+
 def compiled_form(model: Path) -> Path | None:
     """The file's form for the Edge TPU (``detector_edgetpu.tflite``), if it lies beside it."""
     path = model.with_name(model.stem.removesuffix(COMPILED[:-7]) + COMPILED)

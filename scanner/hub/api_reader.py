@@ -72,8 +72,6 @@ class MapReader:
 
     def camera(self, camera_id: str) -> bytes | None:
         """Feature of one public camera."""
-        if not camera_id.isprintable():  # PostgreSQL takes no NUL
-            return None
         with self._lock:
             stored = self._store.camera(camera_id)
         shown = stored.shown if stored else None

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from scanner.disk import settle
 from scanner.errors import StoreError, UsageError
 from scanner.hub.stores import Store, database_file, migrations, open_store
 from scanner.hub.stores.sqlite import SqliteStore
@@ -101,18 +102,9 @@ def _beside(file: Path) -> Iterator[Path]:
             with unfinished.open("rb") as written:
                 os.fsync(written.fileno())
             unfinished.replace(file)
-            _fsync(file.parent)
+            settle(file.parent)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _fsync(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import msgspec
 from nacl.public import PrivateKey, PublicKey
 from nacl.signing import SigningKey
 
+from scanner.disk import settle
 from scanner.enrolment import EPOCH
 from scanner.errors import UNREADABLE, StoreError, UsageError
 
@@ -122,7 +123,7 @@ def destroy(data: Path, epoch: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         path.unlink()
-        _sync_folder(path.parent)
+        settle(path.parent)
     except OSError as e:
         raise StoreError(f"{path}: cannot be destroyed: {e.strerror}") from e
 
@@ -203,17 +204,9 @@ def _create(path: Path, secret: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.link(new, path)
-        _sync_folder(path.parent)
+        settle(path.parent)
     finally:
         new.unlink()
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(path: Path) -> bytes:

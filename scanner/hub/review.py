@@ -140,8 +140,7 @@ class ReviewDesk:
     # --- inside the lock ------------------------------------------------------------------------
 
     def _camera(self, camera_id: str) -> Stored:
-        # PostgreSQL takes no NUL.
-        stored = self._store.camera(camera_id) if camera_id.isprintable() else None
+        stored = self._store.camera(camera_id)
         if not stored:
             raise UsageError(f"there is no camera {camera_id}", hint="it may have been merged")
         return stored

@@ -40,19 +40,24 @@ def relay_alone(folder: Path, records: int) -> Sent:
     ):
         for number in range(records):
             store.add(sealed(number, key.public_key))
-        relay = Relay(
-            store,
-            MqttPublisher(broker.settings),
-            SENDING["open"],
-            now_s=time.time,
-            uniform=random.Random(1).random,
-        )
+        relay = relay_of(store, broker)
         begun, cpu = time.perf_counter(), time.process_time()
         sent = relay.drain()
         return Sent(
             rate=sent / (time.perf_counter() - begun),
             cpu_us=(time.process_time() - cpu) / sent * 1e6,
         )
+
+
+def relay_of(store: Outbox, broker: Mosquitto) -> Relay:
+    """As the profile ``open`` sends."""
+    return Relay(
+        store,
+        MqttPublisher(broker.settings),
+        SENDING["open"],
+        now_s=time.time,
+        uniform=random.Random(1).random,
+    )
 
 
 def main() -> None:
@@ -71,13 +76,7 @@ def main() -> None:
             Mosquitto(Path(name) / "broker") as broker,
             hub_session(broker, key, Path(name) / "hub") as hub,
         ):
-            relay = Relay(
-                store,
-                MqttPublisher(broker.settings),
-                SENDING["open"],
-                now_s=time.time,
-                uniform=random.Random(1).random,
-            )
+            relay = relay_of(store, broker)
             begun, cpu = time.perf_counter(), time.process_time()
             sent = relay.drain()
             seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu

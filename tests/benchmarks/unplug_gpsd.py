@@ -55,9 +55,7 @@ STILL_S: Final = 5.0  # between two looks, on a machine that does other things t
 OFF_M: Final = 3.0  # of a position: a second
 SIGMAS: Final = 3.0  # of a camera: with a fix of some seconds ago it would be more
 ALL_OF_IT_M: Final = (22.0, 6.0)  # a camera so far ahead, until it leaves the frame
-LEAST_SHARE: Final = (
-    0.75  # of the looks that its own rate leaves for a camera in passing
-)
+LEAST_SHARE: Final = 0.75  # of the looks that its own rate leaves for a camera in passing
 CAMERAS: Final = 2000  # of the street: hours of jogging
 CONFIG: Final = """
 [position]

@@ -52,6 +52,8 @@ class Mapped(Projection):
 
     def camera(self, camera_id: str) -> Stored | None:
         """One camera, None if there is none of that id."""
+        if not camera_id.isprintable():  # PostgreSQL takes no NUL
+            return None
         row = self._db.row(_WHOLE + "WHERE c.id = ?", (camera_id,))
         return None if row is None else _stored(row)
 
