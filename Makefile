@@ -67,8 +67,10 @@ setup: $(READY)
 demo: $(READY)
 	@$(BIN)/scanner demo $(if $(ONCE),--once)
 
+# Tests wait for servers most of the time: one more at once than there are processors.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Not part of the tests: half an hour.
 soak: setup

@@ -1,23 +1,40 @@
 """Files and names that are on the card, not on their way to it, when a function returns."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from scanner.errors import StoreError
 
 
-def replace(path: Path, content: bytes) -> None:
-    """A file with this content, or as it was; on the card when this returns. Raises StoreError."""
+def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """A file with this content, or as it was; on the card when this returns. Raises StoreError.
+
+    Its folder is there. At no time can anybody read it whom ``mode`` keeps out; the umask keeps out
+    more.
+    """
     new = path.with_name(f"{path.name}.new")
     try:
-        with new.open("wb") as file:
+        new.unlink(missing_ok=True)  # of a start that was cut off
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
         settle(path.parent)
     except OSError as e:
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
+
+
+def make_folder(folder: Path, *, mode: int = 0o755) -> None:
+    """A folder and those above it, where they are missing. Raises StoreError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as e:
+        raise StoreError(f"{folder}: cannot be made: {e.strerror}") from e
 
 
 def settle(folder: Path) -> None:

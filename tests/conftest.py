@@ -1,7 +1,18 @@
 """Settings for every test."""
 
+from typing import Final
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is; speed is measured in benchmarks.
 settings.register_profile("scanner", deadline=None)
 settings.load_profile("scanner")
+
+# Files with minutes in one test: begun first, they do not keep the other processors waiting.
+LONG: Final = ("test_faults.py", "test_calibrate.py", "test_calibration.py", "test_api_schema.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, all others as they were found."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))

@@ -7,9 +7,7 @@ records that arrive in one file are known to come from one device, which those s
 """
 
 import argparse
-import contextlib
 import hashlib
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -18,7 +16,8 @@ from typing import Final
 
 from scanner.cli import add_config_option
 from scanner.core.wire import SEALED_BYTES
-from scanner.errors import StoreError, UsageError, WireError
+from scanner.disk import replace
+from scanner.errors import UsageError, WireError
 from scanner.outgoing import data_folder, open_outbox
 
 MAGIC: Final = b"CCTVBOX1"
@@ -69,29 +68,13 @@ def export(args: argparse.Namespace) -> int:
         waiting = store.waiting()
         records = [r for r in waiting if args.all or r.due_s <= now_s]
         random.SystemRandom().shuffle(records)
-        _write(args.out, pack([r.payload for r in records]))
+        replace(args.out, pack([r.payload for r in records]), mode=0o600)
         for record in records if args.remove else ():
             store.remove(record.record_id)
     kept = "removed here" if args.remove else "still waiting here"
     print(f"{args.out}: {len(records)} records, {kept}; {len(waiting) - len(records)} not due yet")
     print("Whoever opens it knows that they come from one device.")
     return 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All or nothing, and on the card when it returns."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(path)
-    except OSError as e:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
 
 
 def read(path: Path) -> list[bytes]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scanner import config as settings
 from scanner import enrolment, signing
 from scanner.cli import add_config_option
+from scanner.disk import make_folder, replace
 from scanner.enrolment import Enrolment, Signed
-from scanner.errors import ConfigError, UsageError
+from scanner.errors import ConfigError, StoreError, UsageError
 
 PICTURES: Final = (".png", ".jpg", ".jpeg")
 PASSWORD_FILE: Final = "mqtt-password"  # noqa: S105 - where systemd's LoadCredential looks for it
@@ -185,26 +186,13 @@ def _install(target: Path, found: Enrolment, text: str) -> None:
     # As root on a device: its services read it. As a person: nobody else does.
     shared = 0o644 if os.geteuid() == 0 else 0o600
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         if found.broker.ca:
             pem = ssl.DER_cert_to_PEM_cert(found.broker.ca)
-            _write(target.with_name(enrolment.CA_FILE), pem, shared)
+            replace(target.with_name(enrolment.CA_FILE), pem.encode(), mode=shared)
         if found.broker.password:
-            _write(target.with_name(PASSWORD_FILE), found.broker.password + "\n", 0o600)
-        _write(target, text, shared)
-    except OSError as e:
-        raise ConfigError(
-            f"{target}: cannot be written: {e.strerror}", hint="sudo, or --config FILE elsewhere"
-        ) from e
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Replace a file at once, or leave it as it is."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+            password = f"{found.broker.password}\n".encode()
+            replace(target.with_name(PASSWORD_FILE), password, mode=0o600)
+        replace(target, text.encode(), mode=shared)
+    except StoreError as e:
+        raise ConfigError(str(e), hint="sudo, or --config FILE elsewhere") from e

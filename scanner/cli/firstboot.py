@@ -8,7 +8,6 @@ What Raspberry Pi Imager was told is in files of its own: ``firstboot_imager``.
 """
 
 import argparse
-import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +20,7 @@ from scanner.cli.enrol import run as enrol
 from scanner.cli.enrol import text_of
 from scanner.cli.firstboot_imager import take
 from scanner.core.blink import State
-from scanner.disk import settle
+from scanner.disk import make_folder, replace, settle
 from scanner.errors import DeviceError, ScannerError, StoreError, UsageError
 from scanner.hardware.boardlamp import LEDS, BoardLamp
 from scanner.hardware.panel import GpioPanel, lgpio_factory
@@ -135,18 +134,9 @@ def _campaign(path: Path) -> bytes | None:
 
 
 def _install(target: Path, text: str) -> None:
-    new = target.with_name(f"{target.name}.new")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.chmod(0o644)
-        new.replace(target)
-        settle(target.parent)
-    except OSError as e:
-        raise StoreError(f"{target}: cannot be written: {e.strerror}") from e
+    make_folder(target.parent)
+    replace(target, text.encode())
+    target.chmod(0o644)  # whatever the umask: the services read it
 
 
 def _remove(path: Path) -> None:

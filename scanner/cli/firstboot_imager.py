@@ -10,7 +10,7 @@ from typing import Final
 
 from scanner import config as settings
 from scanner import imager
-from scanner.disk import replace
+from scanner.disk import make_folder, replace
 from scanner.errors import UsageError
 
 TOLD: Final = "scanner-imager.txt"
@@ -64,12 +64,9 @@ def take(
 
 def _join(wifi: imager.Wifi, boot: Path, target: Path) -> None:
     """The network's file where wpa_supplicant looks for it, and the radio on."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     place = target.with_name(imager.CONF)
-    place.touch(mode=0o600)
-    # A new file beside it would be readable by all until it is renamed.
-    place.with_name(f"{place.name}.new").touch(mode=0o600)
-    replace(place, imager.supplicant(wifi).encode())
+    replace(place, imager.supplicant(wifi).encode(), mode=0o600)
     config = boot / "config.txt"
     if config.is_file():
         text = config.read_text(encoding="utf-8", errors="surrogateescape")

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -122,16 +124,27 @@ def _update(
     if not root.is_file():
         raise UsageError("this system trusts no keys", hint="it was built without root.json")
     not_before(running, dt.datetime.now(dt.UTC))
-    # Bytes on their way are kept off the memory, which is small.
-    args.state.mkdir(parents=True, exist_ok=True)
-    tempfile.tempdir = str(args.state)
     source = Source(local(address), root=root.read_bytes(), state=args.state / "tuf")
     places = _places(args.boot, environment)
-    slot, release = install(source, slots, places, running, lambda text: print(text, flush=True))
+    with _on_their_way(args.state):
+        slot, release = install(
+            source, slots, places, running, lambda text: print(text, flush=True)
+        )
     failed = sorted(_failed(args.seconds))
     replace(args.state / NEW, msgspec.json.encode(failed))
     print(f"release {release.release} is in slot {slot} and will be tried once")
     return 0 if args.stay or args.offered else restart(slots)
+
+
+@contextmanager
+def _on_their_way(folder: Path) -> Iterator[None]:
+    """Bytes on their way lie in a folder of the card, not in the memory, which is small."""
+    folder.mkdir(parents=True, exist_ok=True)
+    usual, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
 
 
 def running_system(folder: Path) -> Running:

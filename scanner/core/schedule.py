@@ -4,7 +4,8 @@ Each inference goes, in this order, to
 
 1. a native tile that nobody looked at for too long (``MAX_AGE_ROUNDS``), the oldest first;
 2. a live candidate, on two turns of three: a tile around the box whose last look is longest ago and
-   as many others as fit with it, for a camera has to be seen several times to be located;
+   as many others as fit with it, for a camera has to be seen several times to be located; a small
+   one from closer, unless the last look has missed it: steps sway further than such a tile shows;
 3. where asked for, now and then a coarse tile of twice the side, shrunk: it shows in one look what
    is near (on the device the ISP's small stream holds those pixels already);
 4. the native tile with the highest staleness x prior x texture.
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scanner.core.tiles import Tile, grid, holds
+from scanner.core.tiles import Tile, closer_side, grid, holds
 from scanner.records import Box
 
 MAX_AGE_ROUNDS: Final = 4  # in native tiles of a frame: then a tile is overdue
@@ -202,22 +203,22 @@ class Schedule:
             key=lambda c: -(self._spent + 1 - c.looked) * (1 + math.hypot(*c.flow) / URGENT_PX)
         )
         around = waiting[0].expected(frame)
-        room = self._tile_px - 2 * ROOM_PX
+        side = self._tile_px if waiting[0].misses else closer_side(around, self._tile_px)
+        room = side - 2 * ROOM_PX
         for other in waiting[1:]:
             wider = _union(around, other.expected(frame))
             if wider.width_px <= room and wider.height_px <= room:
                 around = wider
-        tile = self._around(around)
+        tile = self._around(around, side)
         return None if tile in chosen else tile
 
-    def _around(self, box: Box) -> Tile:
+    def _around(self, box: Box, side: int) -> Tile:
         x, y = box.centre_px
         width, height = self._size
-        half = self._tile_px / 2
         return Tile(
-            round(min(max(x - half, 0), max(width - self._tile_px, 0))),
-            round(min(max(y - half, 0), max(height - self._tile_px, 0))),
-            self._tile_px,
+            round(min(max(x - side / 2, 0), max(width - side, 0))),
+            round(min(max(y - side / 2, 0), max(height - side, 0))),
+            side,
         )
 
     def _spend(self, tile: Tile) -> None:
@@ -231,7 +232,7 @@ class Schedule:
                 shown = _shown(cell.tile, tile)
                 cell.stale_from += shown * (self._spent - cell.stale_from)
         for candidate in self._candidates:
-            if tile.side == self._tile_px and holds(tile, candidate.expected(self._frame), 0):
+            if tile.side <= self._tile_px and holds(tile, candidate.expected(self._frame), 0):
                 candidate.looked = self._spent
 
     def _learn(self, found: Sequence[Box]) -> None:
@@ -249,8 +250,8 @@ class Schedule:
                 self._credit_cells(box)
         for candidate in rest:
             expected = candidate.expected(frame)
-            native = [tile for tile in self._last if tile.side == self._tile_px]
-            if any(holds(tile, expected, 0) for tile in native):
+            sharp = [tile for tile in self._last if tile.side <= self._tile_px]
+            if any(holds(tile, expected, 0) for tile in sharp):
                 candidate.misses += 1
         width, height = self._size
         self._candidates = [

@@ -149,7 +149,7 @@ def closer(found: Sequence[Detection], width_px: int, height_px: int, tile_px: i
     left = sorted(found, key=lambda d: -d.score)
     while left:
         first = left.pop(0)
-        side = min(_closer_side(first.box, tile_px), width_px, height_px)
+        side = min(closer_side(first.box, tile_px), width_px, height_px)
         x, y = first.box.centre_px
         tile = Tile(
             round(min(max(x - side / 2, 0), width_px - side)),
@@ -161,12 +161,13 @@ def closer(found: Sequence[Detection], width_px: int, height_px: int, tile_px: i
             left = [
                 d
                 for d in left
-                if _closer_side(d.box, tile_px) != side or not holds(tile, d.box, ROOM_PX)
+                if closer_side(d.box, tile_px) != side or not holds(tile, d.box, ROOM_PX)
             ]
     return tiles
 
 
-def _closer_side(box: Box, tile_px: int) -> int:
+def closer_side(box: Box, tile_px: int) -> int:
+    """Of the square that shows a find best: half a tile's, drawn up, where it is small."""
     small = max(box.width_px, box.height_px) < CLOSER_PX
     return tile_px // CLOSER if small else tile_px
 
@@ -203,7 +204,7 @@ def confirmed(
     """
     settled: list[Detection] = []
     for here in once:
-        weight = CLOSER_WEIGHT if _closer_side(here.box, tile_px) < tile_px else 0.5
+        weight = CLOSER_WEIGHT if closer_side(here.box, tile_px) < tile_px else 0.5
         same = [d for d in again if iou(here.box, d.box) >= CLOSER_IOU]
         if same:
             there = max(same, key=lambda d: d.score)

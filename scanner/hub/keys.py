@@ -17,7 +17,7 @@ import msgspec
 from nacl.public import PrivateKey, PublicKey
 from nacl.signing import SigningKey
 
-from scanner.disk import settle
+from scanner.disk import replace, settle
 from scanner.enrolment import EPOCH
 from scanner.errors import UNREADABLE, StoreError, UsageError
 
@@ -113,9 +113,7 @@ def destroy(data: Path, epoch: str) -> None:
         # Noted first: a crash in between leaves a key that is said to be gone and can be
         # destroyed again, never a gap that nobody can explain.
         gone = sorted({*_destroyed(data), epoch})
-        note = data / FOLDER / DESTROYED_FILE
-        note.with_suffix(".new").write_bytes(msgspec.json.encode(gone))
-        note.with_suffix(".new").replace(note)
+        replace(data / FOLDER / DESTROYED_FILE, msgspec.json.encode(gone), mode=PRIVATE_MODE)
         with path.open("r+b") as file:
             for filling in (os.urandom(KEY_BYTES), bytes(KEY_BYTES)):
                 file.seek(0)

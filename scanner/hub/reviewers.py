@@ -8,7 +8,6 @@ and must take the header out of what comes from outside.
 
 import hashlib
 import ipaddress
-import os
 import re
 import secrets
 import threading
@@ -20,6 +19,7 @@ from typing import Final
 import msgspec
 from nacl import exceptions, pwhash
 
+from scanner.disk import make_folder, replace
 from scanner.errors import UNREADABLE, StoreError, UsageError
 
 FILE: Final = "reviewers.json"
@@ -103,17 +103,9 @@ class Reviewers:
             raise StoreError(f"{self._path}: cannot be read: {e}") from e
 
     def _write(self, known: dict[str, str]) -> None:
-        new = self._path.with_name(f"{FILE}.{os.getpid()}")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(known)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-        except OSError as e:
-            raise StoreError(f"{self._path}: cannot be written: {e.strerror}") from e
+        make_folder(self._path.parent, mode=0o700)
+        text = msgspec.json.format(msgspec.json.encode(known)) + b"\n"
+        replace(self._path, text, mode=0o600)
 
 
 def _bytes(passphrase: str) -> bytes:

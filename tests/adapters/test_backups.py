@@ -14,7 +14,7 @@ from scanner.errors import StoreError, UsageError
 from scanner.hub import backups, mapping
 from scanner.hub.stores import Store, open_store
 from scanner.hub.stores.protocol import PUBLIC, Known
-from tests.helpers.maps import STORES, database, line, town
+from tests.helpers.maps import STORES, database, keep, line, spend, town
 from tests.helpers.reports import entry, record
 
 
@@ -40,8 +40,8 @@ def fill(store: Store) -> None:
     with store.transaction():
         for number in range(20):
             value = record([entry((40 * number, 0)), entry((40 * number, 8))])
-            store.add_report(f"{number:032x}", value, "north" if number % 2 else "")
-        store.spend(b"digest", "2026-09")
+            keep(store, f"{number:032x}", value, "north" if number % 2 else "")
+        spend(store, b"digest", "2026-09")
         store.add_quarantine("q", "odd", b"\x00\xff")
         store.set_cohort_state("north", "held")
         store.put_known("osm", [Known(ref="node/1", lat_deg=52.0, lon_deg=4.0, tags={"a": "ü"})])
@@ -75,8 +75,8 @@ def test_what_comes_back_is_what_was_there(url: str, target: str, tmp_path: Path
         with contextlib.closing(open_store(target)) as back:
             assert everything(back) == everything(store)
             with back.transaction():  # and it goes on from there
-                assert not back.spend(b"digest", "2026-10")
-                assert back.add_report("new", record([entry((0, 0))]))
+                assert not spend(back, b"digest", "2026-10")
+                assert keep(back, "new", record([entry((0, 0))]))
                 back.put_cameras([], [line(1, 52.0, 4.0)])
     left = {path.name for path in tmp_path.iterdir()}
     assert not [name for name in left if "unfinished" in name]
@@ -135,7 +135,7 @@ def test_a_copy_made_while_records_come_is_of_one_instant(tmp_path: Path) -> Non
         with contextlib.closing(open_store(path)) as store:
             for number, item in enumerate(town(400, 1)):
                 with store.transaction():
-                    store.add_report(f"{number:032x}", record([entry((0, 0))]))
+                    keep(store, f"{number:032x}", record([entry((0, 0))]))
                     store.put_cameras([], [item])
                 if stop.is_set():
                     return

@@ -27,6 +27,7 @@ from scanner.hub.stores import Store, migrations, open_store
 from scanner.hub.stores.protocol import PUBLIC
 from scanner.records import Kind
 from scanner.sealing import seal
+from tests.helpers.maps import keep
 from tests.helpers.reports import DAY, entry, record
 
 KEY = PrivateKey(bytes(range(32)))
@@ -255,7 +256,7 @@ def test_distinct_cohorts_publish(store: Store, cohorts: list[str]) -> None:
     mapping.set_policy(store, Policy(reports=2, cohorts=2))
     with store.transaction():
         for number, cohort in enumerate(cohorts):
-            store.add_report(str(number), record([entry((0, 0))]), cohort)
+            keep(store, str(number), record([entry((0, 0))]), cohort)
     mapping.fuse_waiting(store, NAME)
     assert len(features(store)) == (cohorts == ["north", "south"])
 
@@ -267,7 +268,7 @@ def test_a_cohort_that_is_rolled_back_leaves_no_trace(tmp_path: Path, store: Sto
         cohort = "bad" if number % 2 else "good"
         for one in (store, clean) if cohort == "good" else (store,):
             with one.transaction():
-                one.add_report(f"{number:032x}", value, cohort)
+                keep(one, f"{number:032x}", value, cohort)
             mapping.fuse_waiting(one, NAME)
     with store.transaction():
         store.set_cohort_state("bad", "rolled back")

@@ -67,6 +67,7 @@ MACHINE: Final = (
     "adapters/test_known.py",
     "adapters/test_panel.py",
     "adapters/test_phone_page.py",
+    "adapters/test_picamera.py",
     "cli/test_commands.py",
     "cli/test_doctor.py",
     "cli/test_enrol.py",

@@ -10,7 +10,7 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 tree=${ARM64_TREE:-$here/build/arm64/tree}
 mirror=${MIRROR:-http://deb.debian.org/debian}
-packages="ca-certificates python3 mosquitto gpsd dbus libfaketime systemd gcc libc6-dev"
+packages="ca-certificates python3 python3-distutils mosquitto gpsd dbus libfaketime systemd gcc libc6-dev"
 [ "$(id -u)" = 0 ] || { echo "tests/arm64/tree.sh needs root: binfmt_misc and chroot" >&2; exit 1; }
 
 # systemd-binfmt does this where systemd runs; flags F: the interpreter works inside the tree.
@@ -54,7 +54,7 @@ mkdir -p "$(dirname "$tree")"
 if [ ! -e "$tree/.debian" ]; then
 	[ ! -e "$tree" ] || { echo "$tree is half made: remove it" >&2; exit 1; }
 	# Unpacked and set up by this machine's own dpkg, as far as that goes: emulated it takes an hour.
-	# gpsd-clients is wanted for gpsfake alone, without the scipy that it depends on; the kernel
+	# gpsd-clients is wanted for gpsfake alone, which takes python3-distutils, without scipy; the kernel
 	# for what an emulated program cannot have: system call filters, Landlock, a clock of its own.
 	options=$(mktemp)
 	DPKG_OPTIONS=$options mmdebstrap --arch=arm64 --variant=essential \

@@ -26,6 +26,7 @@ SIGHT_M = (12.0, 30.0)  # from so far on nothing stands in front of a camera
 SWAY_DEG = 1.5
 HALF_PX = 20.0  # geometric mean side at which every other look shows a camera
 COARSE_GAIN = 1.3  # a shrunk picture is cleaner: measured on the rendered walk
+CLOSER_MOST_PX = 30.0  # what is drawn up shows no more than this much would: measured there, too
 STEEPNESS = 4.4  # logits per e-fold of size
 CAMERA_SPREAD = 0.8  # logits by which cameras differ, 1 sigma
 LOOKALIKE_LOGITS = -1.5
@@ -55,7 +56,7 @@ class Street:
         self.frames: Final = int(LENGTH_M / SPEED_MPS * rate)
         self.things = _furnish(rng)
         self._sway = rng.normal(0, SWAY_DEG, (self.frames, 2))
-        self._luck: NDArray[np.float64] = rng.random((self.frames, len(self.things), 2))
+        self._luck: NDArray[np.float64] = rng.random((self.frames, len(self.things), 3))
         self._noise = rng.normal(0, BOX_NOISE, (self.frames, len(self.things), 2))
         self._boxes = [self._in_view(frame) for frame in range(self.frames)]
 
@@ -80,13 +81,15 @@ class Street:
     def see(self, frame: int, tile: Tile) -> list[Detection]:
         """What the detector makes of one tile of a frame, in pixels of the frame."""
         found = []
-        coarse = tile.side > 320
+        look = 0 if tile.side == 320 else 1 if tile.side > 320 else 2
         for number, box in self._boxes[frame]:
             thing = self.things[number]
             side = math.sqrt(box.width_px * box.height_px)
-            shrunk = side * 320 / tile.side * (COARSE_GAIN if coarse else 1)
-            logit = STEEPNESS * math.log(shrunk / HALF_PX) + thing.logits
-            if self._luck[frame, number, int(coarse)] > 1 / (1 + math.exp(-logit)):
+            shown = side * 320 / tile.side * (COARSE_GAIN if tile.side > 320 else 1)
+            if tile.side < 320:
+                shown = max(side, min(shown, CLOSER_MOST_PX))
+            logit = STEEPNESS * math.log(shown / HALF_PX) + thing.logits
+            if self._luck[frame, number, look] > 1 / (1 + math.exp(-logit)):
                 continue
             seen = Detection(box=box, score=0.8, kind=thing.kind)
             whole = (

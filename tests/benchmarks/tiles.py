@@ -5,10 +5,12 @@
     python -m tests.benchmarks.tiles --streets 6
 
 Compared: the scheduler, without and with coarse tiles; native tiles in turn; the whole frame in one
-look; every native tile of every frame. All go through the real tracker and location. A camera is
-found where a sighting lies within 8 m of it, one to one; it is seen where at least 3 frames show
-it at a place where looking at everything shows it. Each walk is repeated from several first frames,
-so that no policy profits from the turn at which it happens to start.
+look; every native tile of every frame; and one that knows where looking at everything shows the
+cameras that it finds, and looks nowhere else: no scheduler can do much better. All go through the
+real tracker and location. A camera is found where a sighting lies within 8 m of it, one to one; it
+is seen where at least 3 frames show it at a place where looking at everything shows it. Each walk
+is repeated from several first frames, so that no policy profits from the turn at which it happens
+to start.
 
 A walk's folder holds walk.mp4, walk.nmea or walk.gpx and truth.geojson; the shipped demo walk is
 taken unless others are named. ``--streets N`` takes N simulated streets instead, of about 20
@@ -36,6 +38,7 @@ from scanner.frame import Frame
 from scanner.pipeline import Finder
 from scanner.records import Box, Detection, Sighting
 from tests.benchmarks.curves import draw
+from tests.benchmarks.turns import Knowing, Turns
 from tests.benchmarks.walks import (
     HEIGHT_PX,
     TILE_PX,
@@ -50,36 +53,14 @@ from tests.benchmarks.walks import (
 RATES = (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0)
 MATCH_M = 8.0
 COARSE_EVERY = 4
+Policy = Schedule | Turns | Knowing
 SEEN_FRAMES, SAME_IOU = 3, 0.3
-
-
-class Turns:
-    """Tiles in turn, ``budget`` inferences per frame on average."""
-
-    def __init__(self, tiles: Sequence[Tile], budget: float) -> None:
-        self._tiles, self._budget = tiles, min(budget, len(tiles))
-        self._everything = budget >= len(tiles)
-        self._spent = self._due = 0.0
-
-    def next_tiles(self, found: Sequence[Box], textures: Sequence[float]) -> list[Tile]:
-        """The next tiles; nothing is learned."""
-        del found, textures
-        self._due += self._budget
-        count = math.floor(self._due - self._spent + 1e-9)
-        count = max(count, 0)
-        first = int(self._spent)
-        self._spent += count
-        return [self._tiles[i % len(self._tiles)] for i in range(first, first + count)]
-
-    def charge(self, inferences: int) -> None:
-        """Second looks delay the next turns, unless all tiles are looked at anyway."""
-        self._due -= 0 if self._everything else inferences
 
 
 class Looking:
     """Stands in for the Watcher: the same steps with answers that are known."""
 
-    def __init__(self, policy: Schedule | Turns, walk: Walk, first: int) -> None:
+    def __init__(self, policy: Policy, walk: Walk, first: int) -> None:
         self._policy, self._walk = policy, walk
         self._number = first
         self._last: list[Detection] = []
@@ -132,7 +113,7 @@ class Run:
     tracks: Sequence[Any]
 
 
-def go(walk: Walk, policy: Schedule | Turns, first: int) -> Run:
+def go(walk: Walk, policy: Policy, first: int) -> Run:
     """Walk from a first frame on."""
     looking = Looking(policy, walk, first)
     finder = Finder(
@@ -189,7 +170,7 @@ def count_seen(places: dict[int, dict[int, Box]], run: Run) -> int:
     )
 
 
-def policies() -> dict[str, Callable[[float], Schedule | Turns]]:
+def policies() -> dict[str, Callable[[float], Policy]]:
     """The policies to compare, each from its budget per frame."""
     native, whole = grid(WIDTH_PX, HEIGHT_PX, TILE_PX), [Tile(0, 0, WIDTH_PX)]
     return {
@@ -217,6 +198,8 @@ def compare(
         for rate in rates:
             for name, make in policies().items():
                 runs.append((name, rate, go(walk, make(rate / walk.rate), first)))
+            knowing = Knowing(places.values(), rate / walk.rate, first)
+            runs.append(("knowing where", rate, go(walk, knowing, first)))
         for name, rate, run in runs:
             tally = tallies.setdefault((name, rate), Tally())
             tally.found += len(run.found)

@@ -26,8 +26,8 @@ few = settings(deadline=None, max_examples=30)
 shares = st.lists(st.floats(0, 1), min_size=15, max_size=15)
 
 
-def at(x: float, y: float) -> Box:
-    return Box(x - 10, y - 10, x + 10, y + 10)
+def at(x: float, y: float, side: float = 40) -> Box:
+    return Box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
 
 
 def holds(tile: Tile, box: Box) -> bool:
@@ -102,6 +102,17 @@ def test_what_was_just_seen_is_looked_at_again_in_the_middle_of_a_tile() -> None
     schedule = Schedule(1280, 720, 320, 2)
     schedule.next_tiles([])
     assert Tile(550, 150, 320) in schedule.next_tiles([at(710, 310)])
+
+
+def test_a_small_one_is_looked_at_from_closer_and_where_that_missed_it_from_usual() -> None:
+    schedule = Schedule(1280, 720, 320, 2)
+    schedule.next_tiles([])
+    small = at(710, 310, 16)
+    assert Tile(630, 230, 160) in schedule.next_tiles([small])
+    assert Tile(630, 230, 160) in schedule.next_tiles([small])
+    again = [tile for _ in range(2) for tile in schedule.next_tiles([])]
+    assert Tile(550, 150, 320) in again
+    assert Tile(630, 230, 160) not in again
 
 
 def test_candidates_that_fit_share_a_tile() -> None:

@@ -15,7 +15,7 @@ from scanner.hub.worker import Worker
 from scanner.network.inbox import Delivery
 from tests.helpers.broker import Mosquitto
 from tests.helpers.intake import kill_at_random, publish
-from tests.helpers.maps import STORES, database
+from tests.helpers.maps import STORES, database, kept
 from tests.helpers.sealed import sealed
 from tests.helpers.waiting import until
 
@@ -76,7 +76,7 @@ def test_messages_are_acknowledged_after_they_were_kept(tmp_path: Path) -> None:
     ):
 
         def acknowledge() -> None:
-            seen.append([other.has_report(record_id(payload)) for payload in payloads])
+            seen.append([record_id(payload) in kept(other) for payload in payloads])
 
         worker = Worker(
             store=store, ingest=Ingest(store, key, time.time), name=lambda record, _: record

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from scanner.core.fusing.fusion import Camera, Member
 from scanner.core.reviewing.decisions import judged
+from scanner.core.wire import Record
 from scanner.hub.features import OPEN, Policy, project
-from scanner.hub.stores.protocol import Shown
+from scanner.hub.stores.protocol import Shown, Store
 from scanner.records import Covariance, Kind
 from tests.helpers.postgres import cluster
 
@@ -25,6 +26,21 @@ def database(kind: str, folder: Path) -> Iterator[str]:
     else:
         with cluster().database() as url:
             yield url
+
+
+def keep(store: Store, record_id: str, record: Record, cohort: str = "") -> bool:
+    """Keep one record; whether it is new."""
+    return bool(store.add_reports([(record_id, record, cohort)]))
+
+
+def kept(store: Store) -> set[str]:
+    """Ids of the records that may take part in the map."""
+    return {report.record_id for report in store.all_reports()}
+
+
+def spend(store: Store, digest: bytes, month: str) -> bool:
+    """Use up one cohort token; whether it was not before."""
+    return bool(store.spend_all([(digest, month)]))
 
 
 def line(

@@ -26,15 +26,6 @@ _encoder = msgspec.msgpack.Encoder()
 class Intake(Tables):
     """The tables ``reports``, ``blocks``, ``spent``, ``quarantine`` and ``cohorts``."""
 
-    def has_report(self, record_id: str) -> bool:
-        """Whether a record is kept."""
-        found = self._db.row("SELECT 1 FROM reports WHERE record_id = ?", (record_id,))
-        return found is not None
-
-    def spend(self, digest: bytes, month: str) -> bool:
-        """Note that a cohort token is used up; False if it was before."""
-        return bool(self.spend_all([(digest, month)]))
-
     def spend_all(self, tokens: Iterable[tuple[bytes, str]]) -> set[bytes]:
         """Note that cohort tokens, digest and month, are used up; those that were not before."""
         # In order: two who spend the same ones must not wait for one another.
@@ -45,10 +36,6 @@ class Intake(Tables):
             "ON CONFLICT DO NOTHING RETURNING digest",
         )
         return {bytes(digest) for (digest,) in rows}
-
-    def add_report(self, record_id: str, record: Record, cohort: str = "") -> bool:
-        """Keep a record; False if it was there already."""
-        return bool(self.add_reports([(record_id, record, cohort)]))
 
     def add_reports(self, reports: Sequence[tuple[str, Record, str]]) -> set[str]:
         """Keep records: id, record, cohort or "". Ids of those that were not there already."""

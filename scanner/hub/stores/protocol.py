@@ -120,17 +120,8 @@ class Store(Protocol):
 
     # --- what came in ---------------------------------------------------------------------------
 
-    def has_report(self, record_id: str) -> bool:
-        """Whether a record is kept."""
-
-    def spend(self, digest: bytes, month: str) -> bool:
-        """Note that a cohort token is used up; False if it was before."""
-
     def spend_all(self, tokens: Iterable[tuple[bytes, str]]) -> set[bytes]:
         """Note that cohort tokens, digest and month, are used up; those that were not before."""
-
-    def add_report(self, record_id: str, record: Record, cohort: str = "") -> bool:
-        """Keep a record; False if it was there already."""
 
     def add_reports(self, reports: Sequence[tuple[str, Record, str]]) -> set[str]:
         """Keep records: id, record, cohort or "". Ids of those that were not there already."""
