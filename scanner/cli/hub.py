@@ -127,6 +127,7 @@ def _serve(args: argparse.Namespace) -> int:
             host=args.host,
             port=args.port,
             policy=publication(args),
+            batch=args.batch,
             token_required=args.require_token,
             land=args.land,
             keep=args.keep,

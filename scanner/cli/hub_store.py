@@ -33,7 +33,7 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def add_publication(parser: argparse.ArgumentParser) -> None:
-    """``--cohorts``, the rule of publication."""
+    """``--cohorts`` and ``--batch``, the rule of publication."""
     parser.add_argument(
         "--cohorts",
         type=int,
@@ -42,11 +42,21 @@ def add_publication(parser: argparse.ArgumentParser) -> None:
         help="publish what so many cohorts report, or a reviewer confirms (2); 0: any one report",
     )
 
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=0,
+        metavar="N",
+        help="take new records into the map once a month, N or more together (0: at once)",
+    )
+
 
 def publication(args: argparse.Namespace) -> Policy:
     """The rule of publication that the options ask for; raises UsageError."""
     if args.cohorts < 0:
         raise UsageError(f"--cohorts {args.cohorts}: 0 or more is wanted")
+    if args.batch < 0:
+        raise UsageError(f"--batch {args.batch}: 0 or more is wanted")
     return Policy(reports=max(1, args.cohorts), cohorts=args.cohorts)
 
 

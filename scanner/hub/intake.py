@@ -11,6 +11,7 @@ import msgspec
 
 from scanner.config import Mqtt
 from scanner.core.wire import Topics
+from scanner.hub.batches import Batches
 from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.ingest import Ingest
 from scanner.hub.keeping import Keeper
@@ -36,6 +37,7 @@ class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):
     land: Path | None = None  # streets and water, see plausibility.read_ground
     fuses: bool = True  # else it leaves fusing to others
     keep: Path | None = None  # folder for the records as they came, see keeping
+    batch: int | None = None  # records that the pool is opened for, see batches; None: as it is
 
 
 class Intake:
@@ -78,6 +80,9 @@ class Intake:
                 name=name,
                 herald=herald(self.store) if herald else None,
                 fuses=options.fuses,
+                batches=None
+                if options.batch is None
+                else Batches(self.store, options.batch, clock),
                 keep=Keeper(options.keep, options.client_id, clock).keep if options.keep else None,
             )
             self._opened = opened.pop_all()

@@ -47,6 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080  # 0: a free one
     policy: Policy = OPEN
+    batch: int = 0  # so many new records at least, and once a month; 0: each at once
     token_required: bool = False  # put aside what carries no cohort token
     land: Path | None = None  # streets and water, see plausibility.read_ground
     keep: Path | None = None  # folder for the records as they came, see keeping
@@ -103,6 +104,7 @@ class Hub:
             token_required=options.token_required,
             land=options.land,
             keep=options.keep,
+            batch=options.batch,
         )
 
     def _herald(self, store: Store) -> Herald:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from scanner.errors import BrokerError, StoreError
+from scanner.hub.batches import Batches
 from scanner.hub.feed import Feed
 from scanner.hub.ingest import Ingest
 from scanner.hub.mapping import fuse_waiting
@@ -20,6 +21,7 @@ BATCH: Final = 500  # messages from which on no more are waited for in one trans
 IDLE_S: Final = 0.25
 STATS_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
+BATCHES_EVERY_S: Final = 60.0
 RETRY_PUBLISHING_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
@@ -92,7 +94,8 @@ class Worker:
     A message is acknowledged to the broker after it is in the database, never before: whatever
     kills us in between, the broker delivers it again. Several may work on one database, in one
     process or many; only one of them has a ``herald``, and some may leave fusing to the others.
-    ``keep`` puts the messages by as they came, before they are acknowledged.
+    ``keep`` puts the messages by as they came, before they are acknowledged; with ``batches`` it
+    opens the pool when that is due.
     """
 
     def __init__(
@@ -104,8 +107,11 @@ class Worker:
         herald: Herald | None = None,
         fuses: bool = True,
         keep: Callable[[Sequence[bytes]], None] | None = None,
+        batches: Batches | None = None,
     ) -> None:
         self._store = store
+        self._batches = batches
+        self._batches_at = 0.0  # not before
         self._keep = keep
         self._ingest = ingest
         self._name = name
@@ -174,6 +180,9 @@ class Worker:
             for delivery in self._batch:
                 delivery.acknowledge()
             self._batch = []
+        if self._batches and time.monotonic() >= self._batches_at:
+            self._batches.open_if_due()
+            self._batches_at = time.monotonic() + BATCHES_EVERY_S
         if self._fuses and (idle or time.monotonic() >= self._fuse_at):
             self._fuse()
         if self._herald:

@@ -499,6 +499,24 @@ def test_one_report_is_published_only_by_a_hub_that_was_told_so(
     assert len(features) == shown
 
 
+def test_a_hub_that_publishes_in_batches_keeps_what_comes_and_shows_nothing_of_it(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    options = ("--broker", f"127.0.0.1:{broker.port}", "--cohorts", "0", "--batch", "1")
+    with serve(tmp_path, *options) as process:
+        assert process.stdout
+        page = process.stdout.readline().split()[1]
+        with Reader(broker.settings) as reader:
+            until(lambda: reader.retained.get("hub/status") == b"online")
+        deliver(broker.settings, [sealed(tmp_path, site(0))])
+        with contextlib.closing(open_store(tmp_path / "hub.sqlite3")) as store:
+            until(lambda: store.pooled() == 1)
+            assert not store.waiting(1)
+        features = httpx.get(f"{page}/api/cameras.geojson").json()["features"]
+        process.terminate()
+    assert features == []
+
+
 def test_export_reads_the_database_that_is_named(tmp_path: Path) -> None:
     open_store(tmp_path / "db").close()
     result = scanner("export", "--db", f"sqlite:///{tmp_path}/db", "--all")

@@ -5,6 +5,7 @@ radio. ``address`` goes into DBUS_SYSTEM_BUS_ADDRESS, where real bleak finds it.
 """
 
 import asyncio
+import socket
 import subprocess
 import threading
 import time
@@ -284,7 +285,7 @@ class Bluez:
             [daemon, f"--config-file={self._folder / 'bus.conf'}", "--nofork", "--nopidfile"]
         )
         deadline = time.monotonic() + 30
-        while not (self._folder / "bus").exists():
+        while not listens(self._folder / "bus"):
             assert self._daemon.poll() is None, "dbus-daemon has ended"
             assert time.monotonic() < deadline, "dbus-daemon does not listen"
             time.sleep(0.02)
@@ -297,3 +298,9 @@ class Bluez:
         self._thread.join(10)
         self._daemon.terminate()
         self._daemon.wait(10)
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections there: the name of a socket appears before that."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as there:
+        return there.connect_ex(str(path)) == 0

@@ -16,8 +16,9 @@ BLOCK_E7: Final = 20_000  # side of the blocks in which records are looked up: 0
 
 HALF_TURN_E7: Final = 1_800_000_000
 
-# What ``reports.fused`` says.
-_WAITING, _FUSED, _HELD = 0, 1, 2
+# What ``reports.fused`` says; what is in the pool waits for the next batch.
+_WAITING, _FUSED, _HELD, _POOLED = 0, 1, 2, 3
+_POOLING: Final = "pooling"  # in ``meta``: where new records begin
 
 _records = msgspec.msgpack.Decoder(Record)
 _encoder = msgspec.msgpack.Encoder()
@@ -39,12 +40,13 @@ class Intake(Tables):
 
     def add_reports(self, reports: Sequence[tuple[str, Record, str]]) -> set[str]:
         """Keep records: id, record, cohort or "". Ids of those that were not there already."""
-        start = self._starts() if any(cohort for _, _, cohort in reports) else {}
+        usual = self._usual_start()
+        held = self._held() if any(cohort for _, _, cohort in reports) else ()
         rows = inserted(
             self._db,
             "reports (record_id, body, cohort, fused)",
             [
-                (record_id, _encoder.encode(record), cohort, start.get(cohort, _WAITING))
+                (record_id, _encoder.encode(record), cohort, _HELD if cohort in held else usual)
                 for record_id, record, cohort in reports
             ],
             "ON CONFLICT (record_id) DO NOTHING RETURNING record_id, number",
@@ -59,10 +61,30 @@ class Intake(Tables):
         self._db.many("INSERT INTO blocks VALUES (?, ?, ?)", sorted(blocks))
         return set(numbers)
 
-    def _starts(self) -> dict[str, int]:
-        """How new records begin of the cohorts that somebody decided on."""
-        states = self.cohort_states().items()
-        return {cohort: _WAITING if state == "trusted" else _HELD for cohort, state in states}
+    def _usual_start(self) -> int:
+        row = self._db.row("SELECT value FROM meta WHERE name = ?", (_POOLING,))
+        return _POOLED if row and row[0] else _WAITING
+
+    def _held(self) -> set[str]:
+        """Cohorts whose records take no part in the map."""
+        return {cohort for cohort, state in self.cohort_states().items() if state != "trusted"}
+
+    def set_pooling(self, *, on: bool) -> None:
+        """From now on new records wait in the pool, or not; what is in there stays."""
+        self._db.run(
+            "INSERT INTO meta (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (_POOLING, "1" if on else ""),
+        )
+
+    def pooled(self) -> int:
+        """How many records are in the pool."""
+        row = self._db.row("SELECT count(*) FROM reports WHERE fused = ?", (_POOLED,))
+        return int(row[0]) if row else 0
+
+    def release_pool(self) -> None:
+        """All that is in the pool may become part of the map."""
+        self._db.run("UPDATE reports SET fused = ? WHERE fused = ?", (_WAITING, _POOLED))
 
     def add_quarantine(self, payload_id: str, reason: str, payload: bytes) -> None:
         """Keep what could not be used, for a person to look at; the oldest give way."""
@@ -207,11 +229,11 @@ class Intake(Tables):
             "ON CONFLICT (cohort) DO UPDATE SET state = excluded.state",
             (cohort, state),
         )
+        start = self._usual_start() if state == "trusted" else _HELD
+        change = "UPDATE reports SET fused = ? WHERE cohort = ? AND cohort <> ''"
         if state == "trusted":
-            change = "UPDATE reports SET fused = 0 WHERE cohort = ? AND cohort <> '' AND fused = 2"
-        else:
-            change = "UPDATE reports SET fused = 2 WHERE cohort = ? AND cohort <> ''"
-        self._db.run(change, (cohort,))
+            change += " AND fused = 2"
+        self._db.run(change, (start, cohort))
 
     def cohort_states(self) -> dict[str, CohortState]:
         """Every cohort that somebody decided on; the others are trusted."""

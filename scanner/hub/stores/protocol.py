@@ -150,6 +150,15 @@ class Store(Protocol):
     def reports_in(self, box: Box) -> list[Report]:
         """Records that may take part and have a camera in a box, and some round it."""
 
+    def set_pooling(self, *, on: bool) -> None:
+        """From now on new records wait in the pool, or not; what is in there stays."""
+
+    def pooled(self) -> int:
+        """How many records are in the pool: kept, and part of nothing that is shown or judged."""
+
+    def release_pool(self) -> None:
+        """All that is in the pool may become part of the map."""
+
     def mark_fused(self, numbers: Iterable[int]) -> None:
         """Note that these records are part of the map."""
 
