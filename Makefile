@@ -145,7 +145,8 @@ image-qemu: $(READY)
 	$(BIN)/python -m firmware.build --target qemu --keep-raw --trust $(UPDATES)/empty/root.json $(OPTIONS)
 
 # CUTS=20: so many power cuts at random instants of first start, walk and update (3 without).
-IMAGE_TEST := $(BIN)/python -m pytest -s -o addopts=--import-mode=importlib -o timeout=7200 -o tmp_path_retention_policy=none
+# Its cards lie in a folder of their own: other runs of pytest remove all but the latest.
+IMAGE_TEST := $(BIN)/python -m pytest -s -o addopts=--import-mode=importlib -o timeout=7200 -o tmp_path_retention_policy=none --basetemp build/firmware/test
 test-image test-update: $(READY)
 	$(call debian,qemu-system-arm qemu-utils qemu-efi-aarch64 squashfs-tools uidmap mtools e2fsprogs mosquitto mosquitto-clients)
 	$(BIN)/python -m tests.firmware.releases offer $(UPDATES)
