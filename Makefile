@@ -67,10 +67,11 @@ setup: $(READY)
 demo: $(READY)
 	@$(BIN)/scanner demo $(if $(ONCE),--once)
 
-# Tests wait for servers most of the time: one more at once than there are processors.
+# Tests wait for servers most of the time: one more at once than there are processors. Each takes
+# one of these for its arithmetic, not all.
 JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 test: setup
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Not part of the tests: half an hour.
 soak: setup

@@ -76,6 +76,13 @@ MACHINE: Final = (
     "core/test_found_inputs.py",
     "e2e/",
 )
+# An inference takes seconds there: what looks at many tiles comes last, so that the rest is known.
+SLOW: Final = (
+    "cli/test_bench.py",
+    "core/test_calibration.py",
+    "cli/test_calibrate.py",
+    "e2e/test_demo.py",
+)
 
 
 def pieces() -> tuple[list[str], list[str]]:
@@ -86,11 +93,13 @@ def pieces() -> tuple[list[str], list[str]]:
         for path in (ROOT / "tests" / folder).glob("test_*.py")
     )
     wrong = set(LEFT_OUT) - set(found)
+    wrong |= set(SLOW) - set(found)
     wrong |= {n for n in MACHINE if not any(name.startswith(n) for name in found)}
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
     wrong |= folders - {*FOLDERS, *NOT_HERE, "__pycache__"}
     if wrong:
         raise SystemExit(f"tests/arm64/pieces.py is out of date: {', '.join(sorted(wrong))}")
     core = [name for name in found if name not in LEFT_OUT]
+    core.sort(key=lambda name: SLOW.index(name) + 1 if name in SLOW else 0)
     machine = [name for name in core if name.startswith(MACHINE)]
     return [name for name in core if name not in machine], machine
