@@ -150,6 +150,12 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = "cctv/v1"
     tls: Annotated[bool, Meta(description="encrypt the connection")] = False
     ca_file: Annotated[str, Meta(description="CA certificate; empty: the system's")] = ""
+    cert_file: Annotated[
+        str, Meta(description="a hub's own certificate for the broker, PEM; empty: none")
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="its key, PEM without a passphrase; empty: in the same file")
+    ] = ""
     username: Annotated[str, Meta(description="user name at the broker; empty: none")] = ""
     socks_proxy: Annotated[
         str,

@@ -69,6 +69,11 @@ def make_relay(
             f"privacy.profile {config.privacy.profile} sends through Tor only",
             hint="set mqtt.socks_proxy to that of Tor, 127.0.0.1:9050",
         )
+    if config.mqtt.cert_file:
+        raise ConfigError(
+            "mqtt.cert_file is for hubs: a device's own would name it at each connection",
+            hint="mqtt.username, the same for all devices",
+        )
     return Relay(
         store,
         MqttPublisher(config.mqtt, password=mqtt_password(config_file)),

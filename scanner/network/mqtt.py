@@ -221,6 +221,8 @@ class Link:
             with contextlib.suppress(OSError):
                 peer.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
+        if isinstance(peer, socket.socket):
+            peer.close()  # which the thread leaves open where it ends before it has read the end
         self.lost.set()
 
     def _on_connect(

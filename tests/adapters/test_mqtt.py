@@ -13,6 +13,7 @@ import pytest
 from scanner.config import Mqtt
 from scanner.errors import BrokerError, ConfigError
 from scanner.hub.broker import IotCore, free_port
+from scanner.network.inbox import Inbox
 from scanner.network.session import Incoming, Message, MqttPublisher, MqttSession
 from tests.helpers.broker import PLAIN, Mosquitto
 from tests.helpers.waiting import until
@@ -125,6 +126,9 @@ def test_a_name_that_is_none_is_a_broker_error() -> None:
     [
         (Mqtt(), "mqtt.host"),
         (Mqtt(host="x", tls=True, ca_file="/nowhere/ca.pem"), "mqtt.ca_file"),
+        (Mqtt(host="x", tls=True, cert_file="/nowhere/hub.pem"), "mqtt.cert_file"),
+        (Mqtt(host="x", tls=True, key_file="/nowhere/hub.key"), "mqtt.key_file"),
+        (Mqtt(host="x", cert_file="/nowhere/hub.pem"), "mqtt.tls"),
     ],
 )
 def test_settings_that_cannot_work_are_told_at_once(settings: Mqtt, key: str) -> None:
@@ -280,3 +284,42 @@ def test_tls_and_only_with_the_right_certificate(tmp_path: Path, certificates: P
             MqttPublisher(bad, timeout_s=5).connect()
         with pytest.raises(BrokerError):
             MqttPublisher(broker.settings, timeout_s=2).connect()
+
+
+def with_certificate(settings: Mqtt, folder: Path, name: str, key: str = "") -> Mqtt:
+    return msgspec.structs.replace(
+        settings,
+        tls=True,
+        ca_file=str(folder / "server.pem"),
+        cert_file=str(folder / f"{name}.pem"),
+        key_file=str(folder / f"{key or name}.key"),
+    )
+
+
+def test_a_hub_shows_its_certificate_to_a_broker_that_wants_one(
+    tmp_path: Path, certificates: Path
+) -> None:
+    config = (
+        "listener {port} 127.0.0.1\nrequire_certificate true\nuse_identity_as_username true\n"
+        f"cafile {certificates}/other.pem\n"
+        f"certfile {certificates}/server.pem\nkeyfile {certificates}/server.key\n"
+    )
+    with Mosquitto(tmp_path / "broker", config) as broker:
+        settings = with_certificate(broker.settings, certificates, "other")
+        got: list[bytes] = []
+        inbox = Inbox(settings, client_id="hub", topic_filter="cctv/v1/inbox", left=[])
+        session = MqttSession(settings, client_id="map", filters=[], status="cctv/v1/hub/status")
+        inbox.start(lambda delivery: got.extend(delivery.payloads))
+        session.start(lambda _: None)
+        until(lambda: not inbox.trouble and not session.trouble)
+        session.stop()
+        inbox.stop()
+        stranger = msgspec.structs.replace(settings, cert_file="", key_file="")
+        with pytest.raises(BrokerError):
+            MqttPublisher(stranger, timeout_s=2).connect()
+
+
+def test_a_certificate_with_the_key_of_another_is_refused(certificates: Path) -> None:
+    wrong = with_certificate(Mqtt(host="x"), certificates, "other", key="server")
+    with pytest.raises(ConfigError, match="its own key"):
+        MqttPublisher(wrong)
