@@ -9,10 +9,12 @@ from hypothesis import settings
 settings.register_profile("scanner", deadline=None)
 settings.load_profile("scanner")
 
-# Files with minutes in one test: begun first, they do not keep the other processors waiting.
+# Files with minutes in one test: where several run at once (xdist), they are begun first.
 LONG: Final = ("test_faults.py", "test_calibrate.py", "test_calibration.py", "test_api_schema.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, all others as they were found."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long files first, all others as they were found; as they were named where one runs alone."""
+    if not hasattr(config, "workerinput"):
+        return
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))

@@ -15,6 +15,7 @@ LEFT_OUT: Final = {
     "adapters/test_api.py": HUB,
     "adapters/test_api_schema.py": HUB,
     "adapters/test_backups.py": HUB,
+    "adapters/test_batches.py": HUB,
     "adapters/test_broker.py": HUB,
     "adapters/test_cohorts.py": HUB,
     "adapters/test_exports.py": HUB,
