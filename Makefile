@@ -158,6 +158,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/contracts/test_ports.py
+	$(BIN)/mypy --explicit-package-bases firmware/*.py firmware/package/*.py
 	$(BIN)/lint-imports
 
 # Training wants packages of two gigabytes, so it has an environment of its own.

@@ -115,7 +115,7 @@ def make(image: Image, definition: Definition, args: argparse.Namespace) -> Path
     raw = step.do("the card", card)
 
     def publish() -> Path:
-        out = args.out / name
+        out: Path = args.out / name
         out.mkdir(parents=True, exist_ok=True)
         if args.keep_raw:
             shutil.copyfile(raw, out / raw.name)

@@ -25,9 +25,9 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 from tuf.api.exceptions import UnsignedMetadataError
-from tuf.api.metadata import (
+from tuf.api.metadata import (  # type: ignore[attr-defined]
     Metadata,
     MetaFile,
     Root,

@@ -129,12 +129,9 @@ def build(
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     run("tar", "--extract", "--file", base, "--directory", root, "--exclude=./dev/*")
-    run(
-        *("dpkg", f"--root={root}", "--force-unsafe-io", "--force-not-root"),
-        *(f"--{option}" for option in definition.dpkgopts),
-        *("--install", *debs),
-        quiet=True,
-    )
+    options = [f"--{option}" for option in definition.dpkgopts]
+    command = ("dpkg", f"--root={root}", "--force-unsafe-io", "--force-not-root", *options)
+    run(*command, "--install", *debs, quiet=True)
     shutil.copytree(TREE, root, dirs_exist_ok=True, symlinks=True)
     if trust:
         (root / "usr/share/scanner").mkdir(parents=True, exist_ok=True)
@@ -196,9 +193,9 @@ def _finish(root: Path, built: Built) -> None:
     release = root / "usr/share/scanner/release.json"
     release.parent.mkdir(parents=True, exist_ok=True)
     release.write_bytes(msgspec.json.encode(built) + b"\n")
-    for folder in ("usr/lib/python3.11", "usr/lib/python3"):
-        if (root / folder).is_dir():
-            compile_python(root, (folder,), built.built)
+    for name in ("usr/lib/python3.11", "usr/lib/python3"):
+        if (root / name).is_dir():
+            compile_python(root, (name,), built.built)
 
 
 def run(*command: str | Path, quiet: bool = False) -> None:
