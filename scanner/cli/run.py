@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from scanner import wall
 from scanner.cli import add_config_option, config_of
 from scanner.cli.page import add_page_options
 from scanner.cli.recording import recording_arguments
@@ -108,7 +109,8 @@ def _scanner(command: str, args: argparse.Namespace) -> list[str]:
 
 
 def _start(children: list[Process], command: list[str]) -> Process:
-    child = subprocess.Popen(command)  # noqa: S603 - our own program
+    # Without threads here, code between fork and exec is safe; killed, we could tell them nothing.
+    child = subprocess.Popen(command, preexec_fn=wall.end_with_parent)  # noqa: S603, PLW1509
     children.append(child)
     return child
 

@@ -18,6 +18,7 @@ import ctypes
 import errno
 import os
 import resource
+import signal
 import socket
 import ssl
 import sys
@@ -29,6 +30,7 @@ from scanner.errors import WallError
 from scanner.wall import landlock, seccomp
 from scanner.wall.landlock import Grant
 
+PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_NO_NEW_PRIVS: Final = 38
 GROWTH_BYTES: Final = 64 * 1024 * 1024  # that a file may still grow: 60,000 records
@@ -171,6 +173,11 @@ def _close(rules: seccomp.Rules) -> None:
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     _prctl(PR_SET_DUMPABLE, 0)
     seccomp.install(rules)
+
+
+def end_with_parent() -> None:
+    """Have this process told to end when the one that started it is gone, however it went."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _prctl(option: int, value: int) -> None:

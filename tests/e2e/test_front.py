@@ -160,6 +160,23 @@ def test_run_shows_the_page_and_ends_it_with_itself(device: Device, tmp_path: Pa
         phone.get("/view")
 
 
+def runs_still(pid: int) -> bool:
+    """Whether a process is there and at work."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_what_run_has_started_ends_with_it_even_where_it_is_killed(device: Device) -> None:
+    with device.runs("run", "--page") as run:
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        until(lambda: len(children.read_text().split()) == 2, 30)
+        pids = [int(word) for word in children.read_text().split()]
+        run.kill()
+        until(lambda: not any(runs_still(pid) for pid in pids), 30)
+
+
 def test_without_an_address_to_show_the_page_at_run_starts_nothing(device: Device) -> None:
     device.config.write_text("")
     with device.runs("run", "--page") as run:

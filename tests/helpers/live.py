@@ -51,7 +51,6 @@ class Watch:
         self.log = folder / "watch.log"
         self.words: list[str] = []
         self.heard_s: list[float] = []  # when each was heard
-        self._runs = command == "run"
         self._pulled = folder / "pulled"
         own = folder / "site-packages"  # what the fence lets Python load from
         own.mkdir()
@@ -113,9 +112,6 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._runs and self.process.poll() is None:
-            self.process.terminate()  # killed, it could not end those that it started
-            self.process.wait(60)
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
