@@ -20,6 +20,7 @@ NS: Final = 1_000_000_000
 MAX_GAP_S: Final = 5.0  # between two fixes; a longer hole gives no position
 MAX_AHEAD_S: Final = 1.5  # past the newest fix of a live receiver
 MAX_SPEED_MPS: Final = 60.0  # a step faster than this is a jump of the receiver
+MAX_UTC_S: Final = 1e11  # in the year 5138; more is no number of nanoseconds
 MAX_STEP_S: Final = 2.0  # by which GNSS time and arrival may disagree from fix to fix
 SAME_EPOCH_S: Final = 0.03  # fixes closer than this are of one measurement; receivers do 25 Hz
 COURSE_BASE_S: Final = 6.0  # without Doppler, course is taken over so long a stretch
@@ -289,7 +290,7 @@ def _is_possible(fix: Fix) -> bool:
     """All numbers are finite and in range; comparisons with NaN are false."""
     return (
         max(abs(fix.lat_deg), abs(fix.lon_deg) / 2) <= 90  # noqa: PLR2004
-        and (fix.utc_s is None or abs(fix.utc_s) < math.inf)
+        and (fix.utc_s is None or abs(fix.utc_s) < MAX_UTC_S)
         and (fix.sigma_m is None or 0 <= fix.sigma_m < math.inf)
         and (fix.speed_mps is None or 0 <= fix.speed_mps < math.inf)
         and (fix.course_deg is None or abs(fix.course_deg) < math.inf)

@@ -13,6 +13,7 @@ from scanner.core.fixes import Fix, Lost
 from scanner.errors import WireError
 
 KNOTS_MPS: Final = 0.514_444
+DAY_S: Final = 86_400
 HDOP_SIGMA_M: Final = 3.0  # 1 sigma per axis at HDOP 1 when the receiver sends no GST
 NO_GNSS: Final = frozenset("NEMS")  # mode of RMC: none, dead reckoning, typed in, simulated
 NO_GNSS_QUALITY: Final = frozenset((0, 6, 7, 8))  # the same in GGA
@@ -123,7 +124,10 @@ def fixes_from_nmea(lines: Iterable[str]) -> list[Fix]:
 
 def _of_day_s(time: str) -> float:
     """``090000.25`` -> seconds since midnight; raises ValueError."""
-    return int(time[:2]) * 3600 + int(time[2:4]) * 60 + float(time[4:])
+    seconds = int(time[:2]) * 3600 + int(time[2:4]) * 60 + float(time[4:])
+    if not 0 <= seconds < DAY_S + 1:  # with a leap second
+        raise ValueError(f"{time!r}: no time of day")
+    return seconds
 
 
 def _fix_from_rmc(fields: list[str]) -> Fix:
@@ -159,4 +163,4 @@ def utc_from_nmea(date: str, time: str) -> float:
     of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1  # noqa: PLR2004
     of_era = shifted % 400 * 365 + shifted % 400 // 4 - shifted % 400 // 100 + of_year
     days = shifted // 400 * 146_097 + of_era - 719_468
-    return days * 86_400 + _of_day_s(time)
+    return days * DAY_S + _of_day_s(time)

@@ -136,7 +136,7 @@ class CameraProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     first_seen: Month
     last_seen: Month
     tags: dict[str, str]
-    height_m: float | None = None
+    height_m: Annotated[float, Meta(ge=0, le=100, description="above the ground")] | None = None
     direction_deg: Annotated[float, Meta(ge=0, lt=360)] | None = None
     cluster: Several | None = None
 
