@@ -10,11 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from nacl.public import PrivateKey
+from nacl.public import PrivateKey, SealedBox
 
 from scanner.core import privacy
 from scanner.core.places import SEEN_BITS
 from scanner.core.privacy import CAREFUL, DAY_S, HOSTILE, OPEN, QUARTER_DAYS
+from scanner.core.wire import SEALED_BYTES
 from scanner.errors import StoreError, UsageError
 from scanner.pipeline import Sealer
 from scanner.records import Sighting
@@ -239,21 +240,27 @@ def test_hostile_keeps_the_last_ten_minutes_in_memory_and_drops_them(tmp_path: P
         assert sealer.end() == []
 
 
-def test_sealing_and_storing_a_record_takes_three_milliseconds_at_most() -> None:
+def test_storing_a_record_takes_no_longer_than_sealing_fifty() -> None:
+    """As a ratio: one and the same machine, fast or slow, does both."""
+    box = SealedBox(PrivateKey.generate().public_key)
     folder = Path("/dev/shm") / f"scanner-{os.getpid()}-{random.random()}"  # noqa: S108 - tmpfs
     folder.mkdir()
     try:
         with closing(Outbox(folder)) as store, closing(Known(folder, CAREFUL)) as known:
             sealer = sealer_over(folder, CAREFUL, store, known)
-            taken_ms = []
+            taken_s, sealing_s = [], []
             for n in range(60):
                 site = [moved(n), *(moved(n + k * 200) for k in range(1, 8))]
                 start = time.perf_counter()
                 sealer.seal(site, NOON)
                 sealer.keep()
-                taken_ms.append(1e3 * (time.perf_counter() - start))
+                stored = time.perf_counter()
+                box.encrypt(bytes(SEALED_BYTES))
+                taken_s.append(stored - start)
+                sealing_s.append(time.perf_counter() - stored)
         # Other programs on the machine only ever add to it.
-        assert sorted(taken_ms)[len(taken_ms) // 4] <= 3.0
+        taken, sealing = (sorted(some)[len(some) // 4] for some in (taken_s, sealing_s))
+        assert taken <= 50 * sealing
     finally:
         for path in folder.iterdir():
             path.unlink()
