@@ -6,11 +6,13 @@ memory, so that it needs no driver but that of the console.
 """
 
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 MEMORY_MIB: Final = 3072
+PACKING: Final = threading.Lock()  # what a machine is to run lies in the tree meanwhile
 PYTEST: Final = (
     *("python", "-u", "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.arm64.told"),
     *("-q", "--tb=short", "-o", "addopts=--import-mode=importlib"),
@@ -66,7 +68,8 @@ def run(tree: Path, pieces: Sequence[str], folder: Path) -> Iterator[str]:
     """Start it and give what it says, line by line; its console stays in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / "archive"
-    pack(tree, archive, pieces)
+    with PACKING:
+        pack(tree, archive, pieces)
     command = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "1"]
     command += ["-m", str(MEMORY_MIB), "-icount", "shift=0,sleep=off", "-accel", "tcg"]
     command += ["-display", "none", "-no-reboot", "-no-user-config", "-nic", "none"]
