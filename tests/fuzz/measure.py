@@ -18,6 +18,7 @@ from typing import Final
 from tests.fuzz.target import Target, run
 
 STOP_S: Final = 60  # of processor time for all inputs of a target
+AGAIN: Final = 2  # times, where it took too long
 ROOM_MB: Final = 1_500  # that may be asked for beside what is used: threads reserve much
 
 
@@ -69,6 +70,16 @@ def in_a_child(target: Target, cases: dict[str, bytes]) -> dict[str, object]:
     }
 
 
+def _taken(target: Target, data: bytes) -> tuple[float, str]:
+    """Processor time of one input, and what was wrong with it."""
+    start, wrong = _processor_s(), ""
+    try:
+        run(target, data)
+    except Exception as e:  # noqa: BLE001 - it is what is looked for
+        wrong = f"{type(e).__name__}: {str(e)[:200]}"
+    return _processor_s() - start, wrong
+
+
 def _measured(target: Target, cases: dict[str, bytes]) -> Iterator[dict[str, object]]:
     resource.setrlimit(resource.RLIMIT_CPU, (STOP_S, STOP_S))
     for seed in target.seeds:
@@ -77,12 +88,12 @@ def _measured(target: Target, cases: dict[str, bytes]) -> Iterator[dict[str, obj
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
     before_mb = _status("VmRSS")
     for case, data in cases.items():
-        start, wrong = _processor_s(), ""
-        try:
-            run(target, data)
-        except Exception as e:  # noqa: BLE001 - it is what is looked for
-            wrong = f"{type(e).__name__}: {str(e)[:200]}"
-        seconds = _processor_s() - start
+        seconds, wrong = _taken(target, data)
+        # Others at work on the processor only ever add to it.
+        for _ in range(AGAIN):
+            if wrong or seconds <= target.seconds:
+                break
+            seconds = min(seconds, _taken(target, data)[0])
         children_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
         memory_mb = max(_status("VmHWM") - before_mb, children_mb)
         if seconds > target.seconds:

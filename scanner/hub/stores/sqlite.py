@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from scanner.hub.stores.protocol import Box, Shown
 
 ACTIONS_SINCE: Final = 3  # version from which reviews are actions
 BUSY_S: Final = 30.0
+AGAIN_S: Final = 0.02
 _PRIVATE: Final = 0o600
 CACHE_KIB: Final = 32_768  # of each connection; with less a large transaction is written twice
 SLOTS: Final = 128  # rows that one square of the curve has room for before it takes its neighbours'
@@ -48,10 +50,23 @@ class SqliteDatabase:
             self._db = sqlite3.connect(
                 path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             # FULL: what was acknowledged to the broker must survive a power cut.
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+
+    def _write_ahead(self) -> None:
+        """Where several start at once, SQLite itself does not wait for the lock that this takes."""
+        until_s = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(AGAIN_S)
+            else:
+                return
 
     # Written out, not by _in_words: these run some ten times for every record.
 
