@@ -105,4 +105,4 @@ def read(data):
 
 target = Target(read=read, seeds=(b"good",))
 print(json.dumps(in_a_child(target, {"good": b"good", "bad": b"bad"})))
-"""  # noqa: E501
+"""
