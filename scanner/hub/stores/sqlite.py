@@ -25,6 +25,7 @@ from scanner.hub.stores.protocol import Box, Shown
 ACTIONS_SINCE: Final = 3  # version from which reviews are actions
 BUSY_S: Final = 30.0
 AGAIN_S: Final = 0.02
+PRIMARY: Final = 0xFF  # part of an error's code, behind which stands what it was exactly
 _PRIVATE: Final = 0o600
 CACHE_KIB: Final = 32_768  # of each connection; with less a large transaction is written twice
 SLOTS: Final = 128  # rows that one square of the curve has room for before it takes its neighbours'
@@ -61,8 +62,9 @@ class SqliteDatabase:
         while True:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError:
-                if time.monotonic() > until_s:
+            except sqlite3.OperationalError as e:
+                busy = e.sqlite_errorcode & PRIMARY == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until_s:
                     raise
                 time.sleep(AGAIN_S)
             else:
