@@ -197,6 +197,8 @@ function listen() {
     busy(false);
     relist();
   });
+  // A tile that was read again is not always drawn by itself.
+  map.on("sourcedata", ({ tile }) => { if (tile) map.triggerRepaint(); });
   map.on("click", click);
   for (const layer of ["cameras", "clusters"]) {
     map.on("mouseenter", layer, () => { map.getCanvas().style.cursor = "pointer"; });
