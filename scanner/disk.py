@@ -13,7 +13,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     Its folder is there. At no time can anybody read it whom ``mode`` keeps out; the umask keeps out
     more.
     """
-    new = path.with_name(f"{path.name}.new")
+    new = path.with_name(f".{path.name}.new")  # no name that a person may have given
     try:
         new.unlink(missing_ok=True)  # of a start that was cut off
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

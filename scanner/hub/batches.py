@@ -16,6 +16,8 @@ from scanner.hub.stores.protocol import Store
 
 BATCH: Final = "batch"  # in the store's meta
 DAY_S: Final = 86_400
+EARLIEST: Final = "2026-01"  # before it no clock is right
+AHEAD_YEARS: Final = 1  # a month noted further ahead than that came from a wrong clock
 
 
 class _Pool(msgspec.Struct, frozen=True):
@@ -39,18 +41,21 @@ class Batches:
             known = self._pool()
             if not least:
                 store.release_pool()
-            new = not (known and known.least)
-            self._keep(_Pool(least, self._month() if new or not known else known.month))
+            self._keep(_Pool(least, known.month if known and known.least else self._month()))
             store.set_pooling(on=least > 0)
 
     def open_if_due(self) -> bool:
         """Once in a month, if enough records are in the pool; whether it was opened."""
         pool, now = self._pool(), self._month()
-        if not pool or not pool.least or pool.month == now:
+        if not pool or not pool.least or now < EARLIEST:
             return False
-        if pool.month > now:  # the clock was ahead: this month counts as begun
+        ahead = int(pool.month[:4]) - int(now[:4])
+        if pool.month < EARLIEST or ahead > AHEAD_YEARS:
+            # Written by a clock that was wrong: this month counts as begun.
             with self._store.transaction():
                 self._keep(_Pool(pool.least, now))
+            return False
+        if now <= pool.month:  # or a clock that lags, as after a start without network
             return False
         if self._store.pooled() < pool.least:
             return False

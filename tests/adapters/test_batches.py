@@ -114,6 +114,31 @@ def test_a_clock_that_was_ahead_opens_nothing_when_it_is_put_back(store: Store) 
     assert batches.open_if_due()
 
 
+@pytest.mark.parametrize("wrong", ["1970-01-01", "2026-10-20"])
+def test_a_clock_that_lags_for_a_while_opens_nothing_when_it_is_right_again(
+    store: Store, wrong: str
+) -> None:
+    today = Calendar("2026-11-03")
+    batches = Batches(store, 1, today)
+    receive(store, "a")
+    for day in (wrong, "2026-11-04"):
+        today.day = day
+        assert not batches.open_if_due()
+        assert not Batches(store, 1, today).open_if_due()
+    today.day = "2026-12-01"
+    assert batches.open_if_due()
+
+
+def test_a_pool_made_by_a_clock_of_1970_is_not_opened_when_that_is_set(store: Store) -> None:
+    today = Calendar("1970-01-01")
+    batches = Batches(store, 1, today)
+    receive(store, "a")
+    today.day = "2026-11-03"
+    assert not batches.open_if_due()
+    today.day = "2026-12-01"
+    assert batches.open_if_due()
+
+
 def test_without_a_batch_records_go_on_at_once_and_what_waited_too(store: Store) -> None:
     today = Calendar("2026-11-03")
     Batches(store, 5, today)

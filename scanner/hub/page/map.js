@@ -167,10 +167,7 @@ async function total() {
 
 /** The map has changed: read again what is on the screen; what did not change comes as 304. */
 function refresh() {
-  const again = () => map.refreshTiles("cameras");
-  // The map does not ask again for a tile that is still on its way, and may be the one before.
-  if (!map.areTilesLoaded()) map.once("idle", again);
-  again();
+  map.refreshTiles("cameras");
   total().catch(console.warn);
   if (shows("statistics")) count();
 }
