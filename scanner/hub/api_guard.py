@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scanner.hub.api_answers import LICENCE_LINK, failure
@@ -108,16 +109,22 @@ class Guard:
                 message["headers"] = [*message["headers"], *self._headers, *_of_path(path)]
             await send(message)
 
-        wait_s = 0.0
-        if scope["type"] == "http":
-            client = client_of(scope, behind_proxy=self._behind_proxy)
-            wait_s = self._limiter.wait_s(client, path)
-        if wait_s:
-            answer = failure(429, "too many questions at once", hint=f"again in {wait_s:.1f} s")
-            answer.headers["Retry-After"] = str(int(wait_s) + 1)
-            await answer(scope, receive, with_headers)
-        else:
-            await self._app(scope, receive, with_headers)
+        refusal = self._refusal(scope, path) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope, path: str) -> Response | None:
+        """Why this is not answered, if it is not."""
+        client = client_of(scope, behind_proxy=self._behind_proxy)
+        if wait_s := self._limiter.wait_s(client, path):
+            refusal = failure(429, "too many questions at once", hint=f"again in {wait_s:.1f} s")
+            refusal.headers["Retry-After"] = str(int(wait_s) + 1)
+            return refusal
+        if "transfer-encoding" in Headers(scope=scope):
+            # In pieces of a byte a body takes a hundred times as long to read.
+            refusal = failure(411, "the body has no length", hint="send Content-Length")
+            refusal.headers["Connection"] = "close"
+            return refusal
+        return None
 
 
 def _of_path(path: str) -> list[tuple[bytes, bytes]]:

@@ -117,6 +117,7 @@ def _question_paths() -> Node:
                     {
                         200: ("What may be seen.", _body("ExposureAnswer")),
                         400: _bad(),
+                        411: ("The body has no Content-Length.", _body("Failure")),
                         413: ("Too long.", _body("Failure")),
                     }
                 ),

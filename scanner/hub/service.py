@@ -140,6 +140,7 @@ class Hub:
         return uvicorn.Config(
             api.app(),
             lifespan="off",
+            http="h11",  # its limits are known, whatever else is installed
             ws="none",
             log_config=None,
             proxy_headers=False,  # the web side itself judges who is told to have asked

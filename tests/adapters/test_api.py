@@ -3,8 +3,10 @@
 import gzip
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import mapbox_vector_tile
@@ -313,6 +315,22 @@ def test_a_body_without_end_is_cut_off(url: str) -> None:
 def test_a_sight_out_of_reason_is_refused(url: str, query: str) -> None:
     way = gpx((LAT, LON), (LAT, LON + 0.001))
     assert httpx.post(f"{url}/api/exposure?{query}", content=way).status_code == 400
+
+
+# --- how it may be asked -------------------------------------------------------------------------
+
+
+def test_a_body_without_a_length_is_refused_before_it_is_read(store: Store) -> None:
+    with served(store) as url:
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+            line.sendall(
+                b"POST /api/exposure HTTP/1.1\r\nHost: page\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"1\r\na\r\n"
+            )
+            answer = b"".join(iter(lambda: line.recv(4096), b""))  # until it hangs up
+    assert answer.startswith(b"HTTP/1.1 411 ")
+    assert b'"error":"the body has no length"' in answer
 
 
 # --- how often one may ask -----------------------------------------------------------------------

@@ -25,9 +25,9 @@ from scanner.storage import known
 from scanner.storage.outbox import FILE_NAME, Outbox
 from scanner.updating import Refused, Source
 from tests.firmware.cards import Makers
+from tests.fuzz import hub_web
 from tests.fuzz.records import _ENROLMENT, _KEY
 from tests.fuzz.target import Target
-from tests.fuzz.web import _memory
 
 NOW_S: Final = 1_790_000_000.0
 ROLES: Final = ("timestamp.json", "snapshot.json", "targets.json", "2.root.json")
@@ -47,7 +47,10 @@ def _lens(data: bytes) -> None:
 
 def _card(data: bytes) -> None:
     """Files on the boot partition, of which the first byte names one: never a traceback."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder, contextlib.ExitStack() as silent:
+    with (
+        tempfile.TemporaryDirectory(dir=hub_web.memory()) as folder,
+        contextlib.ExitStack() as silent,
+    ):
         silent.enter_context(contextlib.redirect_stdout(io.StringIO()))
         silent.enter_context(contextlib.redirect_stderr(io.StringIO()))
         boot = Path(folder) / "boot"
@@ -62,7 +65,7 @@ def _card(data: bytes) -> None:
 
 def _known(data: bytes) -> None:
     """What the device remembers, with the sum that belongs to it."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as name:
+    with tempfile.TemporaryDirectory(dir=hub_web.memory()) as name:
         folder = Path(name)
         half = len(data).to_bytes(4, "big") + data
         half = half[: known.HALF_BYTES - known.SUM_BYTES].ljust(
@@ -83,7 +86,7 @@ def _known(data: bytes) -> None:
 
 
 def _home(data: bytes) -> None:
-    with tempfile.TemporaryDirectory(dir=_memory()) as name:
+    with tempfile.TemporaryDirectory(dir=hub_web.memory()) as name:
         (Path(name) / known.HOME_NAME).write_bytes(data)
         home = known.read_home(Path(name))
     assert home is not None
@@ -92,7 +95,7 @@ def _home(data: bytes) -> None:
 
 def outbox_with(change: str = "SELECT 1") -> bytes:
     """An outbox of a few records, then changed from outside; ``loose`` takes values of any type."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as name:
+    with tempfile.TemporaryDirectory(dir=hub_web.memory()) as name:
         store = Outbox(Path(name))
         for number in range(4):
             store.add(bytes([number]) * SEALED_BYTES, due_s=number)
@@ -113,7 +116,7 @@ def outbox_with(change: str = "SELECT 1") -> bytes:
 
 def _outbox(data: bytes) -> None:
     """An outbox as it may lie on a worn card: opened, read, sent from, added to."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as name:
+    with tempfile.TemporaryDirectory(dir=hub_web.memory()) as name:
         (Path(name) / FILE_NAME).write_bytes(data)
         store = Outbox(Path(name))
         try:
@@ -130,7 +133,7 @@ def _outbox(data: bytes) -> None:
 
 @functools.cache
 def _makers() -> tuple[Makers, Path]:
-    folder = Path(tempfile.mkdtemp(dir=_memory()))
+    folder = Path(tempfile.mkdtemp(dir=hub_web.memory()))
     makers = Makers(folder)
     assert makers.offer(101)
     return makers, folder

@@ -1,48 +1,27 @@
 """Readers at the network's end: MQTT, HTTP at the hub and at the phone's page, their parts."""
 
-import asyncio
 import contextlib
 import functools
 import socket
-import tempfile
 import threading
-import urllib.parse
-from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
-import h11
 import msgspec
-from nacl.public import PrivateKey
-from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 
 from scanner.errors import BrokerError, UsageError
-from scanner.hub import keys, mapping, review_api
-from scanner.hub.api import Api, PageSettings
 from scanner.hub.api_answers import parse_box, parse_number
-from scanner.hub.api_forms import Health
-from scanner.hub.api_guard import Limiter
-from scanner.hub.api_reader import MapReader
-from scanner.hub.features import Policy
-from scanner.hub.feed import Feed
-from scanner.hub.ingest import Ingest
-from scanner.hub.review import ReviewDesk
-from scanner.hub.reviewers import Door, Reviewers
-from scanner.hub.stores import open_store
 from scanner.network import packets
 from scanner.network.inbox import Delivery, _Line
 from scanner.phone import lines
 from scanner.phone.codes import Door as PhoneDoor
 from scanner.phone.server import PageServer, _Handler
 from scanner.phone.walk import Walk
-from scanner.sealing import seal
+from tests.fuzz import hub_web
 from tests.fuzz.target import Target
-from tests.helpers.reports import DAY, entry, record
 
 SMALL: Final = 65_536  # bytes that a socket takes without a reader
-ANSWER_S: Final = 60.0  # of the clock: processor time is what counts
 
 
 # --- MQTT ----------------------------------------------------------------------------------------
@@ -145,111 +124,12 @@ def _line(data: bytes) -> None:
     msgspec.json.encode(walk.view(600.0))
 
 
-# --- the hub's web side ---------------------------------------------------------------------------
-
-
 def _query(data: bytes) -> None:
     told = QueryParams(data)
     value = told.get("value", data.decode(errors="replace"))
     with contextlib.suppress(UsageError):
         parse_box(told.get("bbox", value))
     assert 5 <= parse_number(value, "reach_m", 30, 5, 200) <= 200
-
-
-class _Hub:
-    """The web side over a store of its own, asked without a network: its loop runs here."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(dir=_memory())
-        folder = Path(self._folder.name)
-        key = PrivateKey(bytes(range(32)))
-        name = partial(keys.camera_id, keys.naming_key(key))
-        store = open_store(folder / "hub.sqlite3")
-        mapping.set_policy(store, Policy(reports=1))
-        passes = [record([entry((100 * i, 0)), entry((100 * i, 30))]) for i in range(4)]
-        Ingest(store, key, lambda: (DAY + 3) * 86_400.0).take(
-            [seal(p, key.public_key) for p in passes]
-        )
-        while mapping.fuse_waiting(store, name):
-            pass
-        reviewers = Reviewers(folder)
-        reviewers.add("ben", None)
-        refresh = partial(mapping.refresh, name=name)
-        desk = ReviewDesk(store, Policy(reports=1), refresh, lambda: 0.0)
-        door = Door(reviewers, lambda: 0.0, proxy_header="X-User")
-        health = Health(ok=True, broker="online", store="ok", records=0, quarantined=0)
-        self.camera = store.shown(None)[0].id
-        self._app: Starlette = Api(
-            MapReader(open_store(folder / "hub.sqlite3")),
-            Feed(),
-            lambda: health,
-            page=PageSettings(),
-            review=review_api.routes(desk, door),
-            limiter=Limiter(()),
-        ).app()
-        self._loop = asyncio.new_event_loop()
-
-    def ask(self, request: h11.Request, body: bytes) -> int:
-        """The status of an answer."""
-        return self._loop.run_until_complete(asyncio.wait_for(self._ask(request, body), ANSWER_S))
-
-    async def _ask(self, request: h11.Request, body: bytes) -> int:
-        path, _, query = request.target.partition(b"?")
-        if path == b"/api/changes":  # goes on until one hangs up
-            return 200
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http",
-            "method": request.method.decode("ascii"), "root_path": "", "raw_path": path,
-            "path": urllib.parse.unquote(path.decode("ascii")), "query_string": query,
-            "headers": [(name, value) for name, value in request.headers],
-            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
-        }  # fmt: skip
-        parts = iter(({"type": "http.request", "body": body, "more_body": False},))
-        statuses: list[int] = []
-
-        async def receive() -> Any:
-            part = next(parts, None)
-            if part is None:
-                await asyncio.sleep(ANSWER_S)
-            return part or {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                statuses.append(message["status"])
-
-        await self._app(scope, receive, send)
-        assert len(statuses) == 1
-        return statuses[0]
-
-
-def _memory() -> str | None:
-    # Not onto a disk: each input writes.
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-
-
-@functools.cache
-def _hub() -> _Hub:
-    return _Hub()
-
-
-def _http(data: bytes) -> None:
-    """A request as a stranger sends it, or a reviewer, read as the web server reads it."""
-    reader = h11.Connection(h11.SERVER)
-    request, body = None, bytearray()
-    try:
-        reader.receive_data(data)
-        reader.receive_data(b"")
-        while not isinstance(event := reader.next_event(), h11.EndOfMessage):
-            if isinstance(event, h11.Request):
-                request = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-            else:
-                break
-    except h11.RemoteProtocolError:
-        return  # the web server answers 400 by itself
-    if request is not None:
-        assert _hub().ask(request, bytes(body)) < 500
 
 
 def _request(line: str, *headers: str, body: str = "") -> bytes:
@@ -320,7 +200,7 @@ TARGETS: Final[dict[str, Target]] = {
         largest=SMALL,
     ),
     "http": Target(
-        read=_http,
+        read=hub_web.read,
         seeds=(
             *(_request(f"GET {path}?bbox=4.8,52.3,5.0,52.4&limit=5&since=0") for path in _FORMS),
             _request("GET /api/tiles/14/8414/5384.mvt", 'If-None-Match: W/"a"'),

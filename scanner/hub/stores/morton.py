@@ -62,13 +62,13 @@ def box_ranges(x0: int, y0: int, x1: int, y1: int) -> list[Range]:
     finest = max(0, longest.bit_length() - 1 - _FINENESS)  # log2 of the smallest square's side
     found: list[Range] = []
 
-    def visit(cx: int, cy: int, level: int) -> None:
+    def visit(cx: int, cy: int, level: int, at: int) -> None:
         left, top, side = cx << level, cy << level, 1 << level
         if left > x1 or top > y1 or left + side <= x0 or top + side <= y0:
             return
         inside = left >= x0 and top >= y0 and left + side - 1 <= x1 and top + side - 1 <= y1
         if inside or level <= finest:
-            first = code(cx, cy) << 2 * level
+            first = at << 2 * level
             last = first + (1 << 2 * level) - 1
             if found and found[-1][1] + 1 == first:
                 found[-1] = found[-1][0], last
@@ -77,13 +77,13 @@ def box_ranges(x0: int, y0: int, x1: int, y1: int) -> list[Range]:
             return
         for dy in (0, 1):
             for dx in (0, 1):
-                visit(2 * cx + dx, 2 * cy + dy, level - 1)
+                visit(2 * cx + dx, 2 * cy + dy, level - 1, 4 * at + 2 * dy + dx)
 
     # From the smallest squares that are as large as the box: at most four of them.
     start = min(BITS, longest.bit_length())
     for cy in range(y0 >> start, (y1 >> start) + 1):
         for cx in range(x0 >> start, (x1 >> start) + 1):
-            visit(cx, cy, start)
+            visit(cx, cy, start, code(cx, cy))
     return _joined(found)
 
 
