@@ -14,7 +14,7 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -28,6 +28,7 @@ from scanner.hub.api_answers import (
     failure,
     is_known,
     kept,
+    on_gone,
     on_http,
     on_store,
     on_usage,
@@ -126,6 +127,7 @@ class Api:
                 UsageError: on_usage,
                 StoreError: on_store,
                 HTTPException: on_http,
+                ClientDisconnect: on_gone,
             },
         )
 

@@ -113,6 +113,11 @@ async def on_http(_request: Request, error: Exception) -> Response:
     return made
 
 
+async def on_gone(_request: Request, _error: Exception) -> Response:
+    """Who hung up in the middle of a body: nobody reads this, and no log needs a traceback."""
+    return Response(status_code=400)
+
+
 def _of(status: int, error: Exception) -> Response:
     if isinstance(error, ScannerError):
         return failure(status, error.message, hint=error.hint)
