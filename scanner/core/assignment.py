@@ -4,6 +4,7 @@ Shortest augmenting paths with potentials (R. Jonker and A. Volgenant, Computing
 Python: the tables here have a few rows, and SciPy weighs more than the rest of the device together.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +21,9 @@ def assign(costs: Sequence[Sequence[float]], unmatched: float) -> list[int | Non
     if not rows:
         return []
     columns = len(costs[0])
+    if rows == 1:
+        least = min(costs[0], default=math.inf)
+        return [costs[0].index(least) if least < min(unmatched, FORBIDDEN) else None]
     # A private column of its own for each row stands for "unmatched".
     table = [
         [min(c, FORBIDDEN) for c in costs[i]]

@@ -27,6 +27,8 @@ WGS84_A_M: Final = 6_378_137.0
 WGS84_E2: Final = 6.694_379_990_14e-3  # first eccentricity squared
 MIN_COURSE_SPEED_MPS: Final = 0.4
 
+Real = TypeVar("Real", float, NDArray[np.float64])  # one or many
+
 
 class Origin(msgspec.Struct, frozen=True):
     """Where a local enu frame touches the ground."""
@@ -45,7 +47,7 @@ class Origin(msgspec.Struct, frozen=True):
             math.radians(normal) * math.cos(math.radians(self.lat_deg)),
         )
 
-    def enu_from_geodetic(self, lat_deg: float, lon_deg: float) -> tuple[float, float]:
+    def enu_from_geodetic(self, lat_deg: Real, lon_deg: Real) -> tuple[Real, Real]:
         """East, north in metres; good to a centimetre within a kilometre."""
         north, east = self._metres_per_degree()
         return wrap_deg(lon_deg - self.lon_deg) * east, (lat_deg - self.lat_deg) * north
@@ -56,7 +58,7 @@ class Origin(msgspec.Struct, frozen=True):
         return self.lat_deg + north_m / north, wrap_deg(self.lon_deg + east_m / east)
 
 
-def wrap_deg(angle_deg: float) -> float:
+def wrap_deg(angle_deg: Real) -> Real:
     """The same angle in [-180, 180)."""
     return (angle_deg + 180.0) % 360.0 - 180.0
 
@@ -65,8 +67,6 @@ def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Distance between two near places, metres."""
     return math.hypot(*Origin(lat_a, lon_a).enu_from_geodetic(lat_b, lon_b))
 
-
-Real = TypeVar("Real", float, NDArray[np.float64])
 
 FARTHEST: Final = 60.0  # focal lengths from the axis, 89 degrees: no lens of ours sees farther
 STRAIGHT: Final = 1e-15  # a coefficient that bends nothing, not even there

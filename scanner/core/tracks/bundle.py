@@ -1,5 +1,6 @@
 """The glimpses of some cameras as arrays, and the fixed points that explain them best."""
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -44,8 +45,9 @@ class Bundle:
         self.count = len(tracks)
         first = self.glimpses[0].pose
         origin = Origin(first.lat_deg, first.lon_deg)
-        places = [origin.enu_from_geodetic(g.pose.lat_deg, g.pose.lon_deg) for g in self.glimpses]
-        self._east, self._north = np.array(places).T
+        poses = [g.pose for g in self.glimpses]
+        degrees = np.array([(pose.lat_deg, pose.lon_deg) for pose in poses]).T
+        self._east, self._north = origin.enu_from_geodetic(*degrees)
         self._lens_height = np.array([g.pose.height_m for g in self.glimpses])
         self._bearing = np.radians([g.pose.heading_deg + g.azimuth_deg for g in self.glimpses])
         self._elevation = np.radians([g.elevation_deg for g in self.glimpses])
@@ -60,6 +62,10 @@ class Bundle:
         self.seconds[self.frame] = [(g.pose.at_ns - first.at_ns) / 1e9 for g in self.glimpses]
         self.sway = np.zeros((self.frames, 2))  # expected, bearing and elevation, radians
         self.sway2 = np.full(2, SWAY_RAD**2)  # variance about what is expected
+
+    def copy(self) -> "Bundle":
+        """One of its own to label and to learn from; the glimpses are shared."""
+        return copy.copy(self)
 
     def residuals(self, points: Array) -> Array:
         """Seen less expected of glimpses (n) against points (k, 4): (3, n, k), angles and size."""
@@ -192,7 +198,7 @@ class Bundle:
         scale = (float(left.sum()) + OWN_TRUST) / (freedom + OWN_TRUST)
         scale = min(max(scale, LEAST_OWN), MOST_OWN)
         self.own_scale *= scale
-        self._own2 *= scale
+        self._own2 = self._own2 * scale  # copies share the old one
         sway = np.stack(sums, axis=1)[told] / counts[told, None]
         apart = np.abs(self.seconds[:, None] - self.seconds[None, told])
         weight = np.exp(-apart / SWAY_MEMORY_S)

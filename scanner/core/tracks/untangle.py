@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.core.assignment import FORBIDDEN, assign
 from scanner.core.tracks.bundle import Bundle
 from scanner.core.tracks.labels import NOBODY
 from scanner.records import Glimpse
@@ -25,12 +26,11 @@ Integers = NDArray[np.int64]
 
 ROUNDS: Final = 4  # of labels and points in turn; they settle within three
 LIKELY_COST: Final = 10.0  # is enough for a camera that was seen too few times
-ENOUGH: Final = 4  # glimpses
+ENOUGH: Final = 3  # glimpses
 CERTAIN_COST: Final = 20.0  # twice the log of the odds against another camera; real tails are fat
 CAMERA_COST: Final = 10.0  # squared sigmas that one more camera must explain
 TOGETHER_FRAMES: Final = 4  # that show all cameras of a bundle, and
 TOGETHER_SHARE: Final = 0.1  # of its frames, prove that there are so many
-ALIKE: Final = 0.9  # share of equal labels from which a start is not tried
 
 
 class Answer(NamedTuple):
@@ -41,8 +41,11 @@ class Answer(NamedTuple):
     cost: float  # minus twice the log of the likelihood, up to a constant
 
 
-def settle(bundle: Bundle) -> Answer:
-    """Points for the labels, labels for the points, until they agree; changes the bundle."""
+def settle(bundle: Bundle, known: Sequence[Answer] = ()) -> Answer:
+    """Points for the labels, labels for the points, until they agree; changes the bundle.
+
+    Ends early at the labels of an answer that is known.
+    """
     points = bundle.start()
     answer = Answer(bundle.labels, np.zeros(len(bundle.labels)), math.inf)
     for _ in range(ROUNDS):
@@ -54,7 +57,7 @@ def settle(bundle: Bundle) -> Answer:
         settled = bool(np.array_equal(labels, bundle.labels))
         bundle.labels = labels
         answer = Answer(labels, margins, cost + bundle.cost_of_misses())
-        if settled:
+        if settled or any(_are_alike(labels, other.labels) for other in known):
             break
     return answer
 
@@ -87,22 +90,39 @@ def _best(
 ) -> tuple[Bundle, Answer]:
     """The likeliest answer: as tracked, or if that is another one, from the cameras' order."""
     bundle = Bundle(tracks, spare)
+    fresh = [bundle.copy(), bundle.copy()]
     results = [(bundle, settle(bundle))]
-    for axis in (0, 1):
-        other = Bundle(tracks, spare)
-        known = min(results, key=lambda result: result[1].cost)[1]
-        if other.label_in_order(axis) and not _is_like(other.labels, known):
-            results.append((other, settle(other)))
-    return min(results, key=lambda result: result[1].cost)
+    for axis, other in enumerate(fresh):
+        if other.label_in_order(axis):
+            results.append((other, settle(other, [known for _, known in results])))
+    results.sort(key=lambda result: result[1].cost)
+    (best, answer), *others = results
+    for _, other_answer in others:
+        answer = _doubted(answer, other_answer)
+    return best, answer
 
 
-def _is_like(labels: Integers, known: Answer) -> bool:
-    """Whether labels are nearly those of an answer, whatever their numbers."""
-    both = (labels != NOBODY) & (known.labels != NOBODY)
-    pairs = labels[both] * len(labels) + known.labels[both]
-    counts = np.sort(np.unique(pairs, return_counts=True)[1])[::-1]
-    alike = int(counts[: len(np.unique(labels[both]))].sum())
-    return known.cost < math.inf and alike >= ALIKE * int(np.sum(labels != NOBODY))
+def _doubted(answer: Answer, other: Answer) -> Answer:
+    """The answer, surer of no glimpse than one allows that gives it to another camera."""
+    both = (answer.labels != NOBODY) & (other.labels != NOBODY)
+    if not both.any() or not other.cost < math.inf:
+        return answer
+    # Each answer numbers the cameras in its own way: those are one that share the most glimpses.
+    count = 1 + int(max(answer.labels.max(), other.labels.max()))
+    shared = np.zeros((count, count))
+    np.add.at(shared, (other.labels[both], answer.labels[both]), 1)
+    number = np.array(assign((shared.max() - shared).tolist(), FORBIDDEN), dtype=np.int64)
+    differs = both & (number[other.labels] != answer.labels)
+    margins = np.where(
+        differs, np.minimum(answer.margins, other.cost - answer.cost), answer.margins
+    )
+    return Answer(answer.labels, margins, answer.cost)
+
+
+def _are_alike(labels: Integers, others: Integers) -> bool:
+    """Whether two answers part the glimpses alike, whatever they call the cameras."""
+    pairs = len(np.unique((labels + 1) * (len(labels) + 1) + others))
+    return pairs == len(np.unique(labels)) == len(np.unique(others))
 
 
 def _shows_all(bundle: Bundle, answer: Answer) -> bool:
