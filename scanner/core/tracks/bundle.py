@@ -25,6 +25,7 @@ SWAY_RAD: Final = math.radians(2.0)  # before the frames themselves have told
 LEAST_SWAY_RAD: Final = math.radians(0.4)
 SWAY_MEMORY_S: Final = 0.4  # how long a frame's sway tells of the next one's
 SWAY_WEIGHT: Final = 0.3  # of no sway, beside what the frames around tell
+DRIFT_SHARE: Final = 0.2  # of a fix's error that changes while one walks past
 KIND_DOUBT: Final = 1.0  # looks of each kind that a camera is credited with before any
 OWN_TRUST: Final = 6.0  # looks that the own error assumed is worth beside those counted
 LEAST_OWN, MOST_OWN = 0.4, 4.0  # times the variance assumed, in one round
@@ -48,6 +49,7 @@ class Bundle:
         poses = [g.pose for g in self.glimpses]
         degrees = np.array([(pose.lat_deg, pose.lon_deg) for pose in poses]).T
         self._east, self._north = origin.enu_from_geodetic(*degrees)
+        self._place_sigma = np.array([pose.sigma_m for pose in poses])
         self._lens_height = np.array([g.pose.height_m for g in self.glimpses])
         self._bearing = np.radians([g.pose.heading_deg + g.azimuth_deg for g in self.glimpses])
         self._elevation = np.radians([g.elevation_deg for g in self.glimpses])
@@ -159,6 +161,18 @@ class Bundle:
         prior[k:, -1] = (math.log(HEAD_SIZE_M[Kind.UNKNOWN]) - points[:, SIZE]) / SIZE_SIGMA
         return table
 
+    def shared2(self, points: Array) -> Array:
+        """(2, n): variances of bearing and elevation that the glimpses of a frame share.
+
+        Beside the sway what the lens's own place is wrong by, which counts where it is near.
+        """
+        east, north, up = np.mean(points, axis=0)[: H + 1]
+        range2 = (east - self._east) ** 2 + (north - self._north) ** 2
+        drift2 = (DRIFT_SHARE * self._place_sigma) ** 2 / np.maximum(range2, LEAST_RANGE_M**2)
+        lean2 = (up - self._lens_height) ** 2 / np.maximum(range2, LEAST_RANGE_M**2)
+        shared: Array = self.sway2[:, None] + np.array([drift2, drift2 * lean2])
+        return shared
+
     def _whitening(self, rows: Integers) -> "_Whitening":
         return _Whitening(self.frame[rows], self._own2[rows], self.sway2)
 
@@ -218,7 +232,7 @@ class Bundle:
             np.degrees(off[:2]),
             extra,
             np.degrees(1) ** 2 * self._own2,
-            np.degrees(1) ** 2 * self.sway2,
+            np.degrees(1) ** 2 * self.shared2(points),
         )
 
     def cost_of_misses(self) -> float:

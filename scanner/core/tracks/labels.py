@@ -25,7 +25,7 @@ def label_frames(
     """Labels (n,), margins (n,) and the cost of all: minus twice the log of the likelihood.
 
     ``frame`` (n,) rises; ``off`` (2, n, k) is bearing and elevation seen less expected, degrees;
-    ``extra`` (n, k) further costs; ``own2`` (n,) and ``sway2`` (2,) variances, square degrees. A
+    ``extra`` (n, k) further costs; ``own2`` (n,) and ``sway2`` (2, n) variances, square degrees. A
     margin is what the best answer costs more in which the glimpse is of another camera.
     """
     labels, margins = np.full(len(frame), NOBODY), np.full(len(frame), math.inf)
@@ -37,7 +37,8 @@ def label_frames(
         if _number(size, cameras) > MOST_ANSWERS:
             rows = rows.reshape(-1, 1)  # the sway is not shared then, which only costs certainty
         answers = _answers(rows.shape[1], cameras)  # (m, size)
-        costs = _costs(answers, off[:, rows], extra[rows], own2[rows].mean(axis=1), sway2)
+        own, shared = own2[rows].mean(axis=1), sway2[:, rows[:, 0]]
+        costs = _costs(answers, off[:, rows], extra[rows], own, shared)
         best = np.argmin(costs, axis=1)
         least = costs[np.arange(len(rows)), best]
         chosen = answers[best]  # (f, size)
@@ -61,7 +62,7 @@ def _costs(answers: Integers, off: Array, extra: Array, own2: Array, sway2: Arra
         picked = values[:, slots, answers] * taken  # (f, m, s)
         total = picked.sum(axis=2)
         spread = (picked**2).sum(axis=2) - total**2 / some
-        joint = own2[:, None] / some + shared2
+        joint = own2[:, None] / some + shared2[:, None]
         costs += spread / own2[:, None] + (total / some) ** 2 / joint
         costs += (some - 1) * np.log(own2)[:, None] + (count > 0) * np.log(some * joint)
     return costs

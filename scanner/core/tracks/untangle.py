@@ -98,11 +98,11 @@ def _best(
     results.sort(key=lambda result: result[1].cost)
     (best, answer), *others = results
     for _, other_answer in others:
-        answer = _doubted(answer, other_answer)
+        answer = doubted(answer, other_answer)
     return best, answer
 
 
-def _doubted(answer: Answer, other: Answer) -> Answer:
+def doubted(answer: Answer, other: Answer) -> Answer:
     """The answer, surer of no glimpse than one allows that gives it to another camera."""
     both = (answer.labels != NOBODY) & (other.labels != NOBODY)
     if not both.any() or not other.cost < math.inf:
