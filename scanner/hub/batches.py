@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from scanner.hub.features import month
-from scanner.hub.stores.protocol import Store
+from scanner.hub.stores.protocol import POOLING, Store
 
 BATCH: Final = "batch"  # in the store's meta
 DAY_S: Final = 86_400
@@ -42,7 +42,7 @@ class Batches:
             if not least:
                 store.release_pool()
             self._keep(_Pool(least, known.month if known and known.least else self._month()))
-            store.set_pooling(on=least > 0)
+            store.put_meta(POOLING, "1" if least else "")
 
     def open_if_due(self) -> bool:
         """Once in a month, if enough records are in the pool; whether it was opened."""

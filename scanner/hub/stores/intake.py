@@ -8,7 +8,7 @@ import msgspec
 from scanner.core.fusing.vicinity import Report
 from scanner.core.wire import Record
 from scanner.hub.stores.database import Tables, Values, inserted, marks, portions
-from scanner.hub.stores.protocol import Box, CohortState
+from scanner.hub.stores.protocol import POOLING, Box, CohortState
 
 QUARANTINE_MAX: Final = 10_000
 QUARANTINE_BYTES: Final = 4096  # kept of each bad payload
@@ -18,7 +18,6 @@ HALF_TURN_E7: Final = 1_800_000_000
 
 # What ``reports.fused`` says; what is in the pool waits for the next batch.
 _WAITING, _FUSED, _HELD, _POOLED = 0, 1, 2, 3
-_POOLING: Final = "pooling"  # in ``meta``: where new records begin
 
 _records = msgspec.msgpack.Decoder(Record)
 _encoder = msgspec.msgpack.Encoder()
@@ -62,20 +61,12 @@ class Intake(Tables):
         return set(numbers)
 
     def _usual_start(self) -> int:
-        row = self._db.row("SELECT value FROM meta WHERE name = ?", (_POOLING,))
+        row = self._db.row("SELECT value FROM meta WHERE name = ?", (POOLING,))
         return _POOLED if row and row[0] else _WAITING
 
     def _held(self) -> set[str]:
         """Cohorts whose records take no part in the map."""
         return {cohort for cohort, state in self.cohort_states().items() if state != "trusted"}
-
-    def set_pooling(self, *, on: bool) -> None:
-        """From now on new records wait in the pool, or not; what is in there stays."""
-        self._db.run(
-            "INSERT INTO meta (name, value) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (_POOLING, "1" if on else ""),
-        )
 
     def pooled(self) -> int:
         """How many records are in the pool."""

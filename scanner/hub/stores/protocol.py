@@ -28,6 +28,7 @@ ChangeWord = Literal["added", "moved", "updated", "gone", "removed"]
 PUBLIC: Final[tuple[Status, ...]] = ("confirmed", "gone")  # what everyone may see
 TILE_UNITS: Final = 4096  # side of a vector tile
 POINTS_FROM_Z: Final = 13  # below it tiles show counts, not cameras
+POOLING: Final = "pooling"  # in the meta: not empty where new records begin in the pool
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,9 +150,6 @@ class Store(Protocol):
 
     def reports_in(self, box: Box) -> list[Report]:
         """Records that may take part and have a camera in a box, and some round it."""
-
-    def set_pooling(self, *, on: bool) -> None:
-        """From now on new records wait in the pool, or not; what is in there stays."""
 
     def pooled(self) -> int:
         """How many records are in the pool: kept, and part of nothing that is shown or judged."""
