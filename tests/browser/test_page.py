@@ -4,6 +4,7 @@ import io
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,19 @@ def test_counts_of_the_map_in_view(desk: Page) -> None:
     expect(page.locator("#statistics-months tr").first).to_be_visible()
 
 
-def site(number_: int) -> Record:
+def site(number_: int, apart_m: float = -60.0) -> Record:
     """One camera away from the others, as one of several walks reports it."""
-    at = (-60.0 + 0.1 * number_, -60.0)
+    at = (apart_m + 0.1 * number_, apart_m)
     return record([entry(at, Kind.DOME)], common_m=1.0, day=TODAY)
+
+
+def report(hub: Running, sites: Iterable[Record]) -> None:
+    """What several walks send in."""
+    public = keys.load_or_create(hub.data).public_key
+    publisher = MqttPublisher(hub.broker.settings, password="", timeout_s=30)
+    for one in sites:
+        publisher.publish(seal(one, public))
+    publisher.close()
 
 
 def test_a_new_camera_appears_without_a_reload(desk: Page, hub: Running) -> None:
@@ -136,17 +146,26 @@ def test_a_new_camera_appears_without_a_reload(desk: Page, hub: Running) -> None
     tab(page, "Cameras")
     go(page, 16, 0, 0)
     before = number(page, "#total")
-    public = keys.load_or_create(hub.data).public_key
-    publisher = MqttPublisher(hub.broker.settings, password="", timeout_s=30)
-    for walk in range(3):
-        publisher.publish(seal(site(walk), public))
-    publisher.close()
+    report(hub, map(site, range(3)))
     expect(page.locator("#announce")).to_contain_text("A camera was added: Dome")
     expect(page.locator("#total")).to_have_text(str(before + 1))
     # A browser without a screen may leave out a frame that the map has asked for.
     page.wait_for_timeout(3_000)
     page.screenshot()
     expect(page.locator("#in-view")).to_have_text(f"{before + 1} in view")
+
+
+def test_a_change_elsewhere_does_not_stop_the_list(desk: Page, hub: Running) -> None:
+    """What is on the screen is read again, and is as it was; the map moves on over its tiles."""
+    page = desk
+    tab(page, "Cameras")
+    go(page, 16, 0, 0)
+    before = number(page, "#total")
+    report(hub, (site(walk, 5_000.0) for walk in range(3)))
+    expect(page.locator("#total")).to_have_text(str(before + 1))
+    page.wait_for_timeout(1_000)
+    go(page, 16, 20, 20)
+    assert number(page, "#in-view") > 0
 
 
 # --- exposure ------------------------------------------------------------------------------------
