@@ -43,7 +43,7 @@ def found(data: Path, config_file: Path) -> list[Path]:
 def overwrite(path: Path) -> None:
     """Random bytes in its place, no length, a random name where that may be given, then none.
 
-    Raises StoreError.
+    One that is not there any more is wiped. Raises StoreError.
     """
     try:
         with path.open("r+b", buffering=0) as file:
@@ -56,6 +56,8 @@ def overwrite(path: Path) -> None:
         with suppress(PermissionError):  # behind the wall of `watch` nothing is renamed
             path = path.rename(path.with_name(os.urandom(8).hex()))
         _remove(path)
+    except FileNotFoundError:
+        return  # whoever had it open has removed it
     except OSError as e:
         raise StoreError(f"{path}: cannot be wiped: {e.strerror}") from e
 

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not _agreed():
         raise UsageError("nothing was wiped", hint="type wipe, or give --yes")
     _refuse_in_use(data)
+    files = found(data, args.config or find())  # without the log that a killed relay had left
     for path in files:
         overwrite(path)
     unmark(data)  # of a `watch` that was killed

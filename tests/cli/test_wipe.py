@@ -57,6 +57,20 @@ def test_what_is_in_use_is_not_wiped(data: Path) -> None:
     assert wiped(data, "--yes").returncode == 0
 
 
+def test_the_log_that_a_killed_relay_left_is_no_obstacle(data: Path, tmp_path: Path) -> None:
+    """SQLite removes it when it looks whether anybody has the outbox open."""
+    with closing(Outbox(data)) as store:
+        store.add(PAYLOAD)
+        left = {p.name: p.read_bytes() for p in data.iterdir() if p.is_file()}
+    for name, content in left.items():
+        (data / name).write_bytes(content)
+    assert (data / f"{outbox.FILE_NAME}-wal").stat().st_size > 0
+    result = wiped(data, "--yes")
+    assert result.returncode == 0, result.stderr
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "scanner.toml"]
+
+
 def test_nothing_to_wipe_is_no_error(tmp_path: Path) -> None:
     assert "nothing of ours" in wiped(tmp_path / "data", "--yes").stdout
 
