@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"map     {hub.url}", file=say)
         print("walk    36 s of street, through the detector ...", file=say, flush=True)
         _walk(data, own.access("scanner"))
-        _await_records(hub, data)
+        _await_records(data)
         found = _published(data)
         print(_as_json(found) if args.json else f"\n{_as_table(found)}", flush=True)
         if not args.once:
@@ -119,14 +119,15 @@ def _walk(data: Path, access: broker.Access) -> None:
         raise ScannerError(f"the walk ended with exit code {result.returncode}")
 
 
-def _await_records(hub: Hub, data: Path) -> None:
+def _await_records(data: Path) -> None:
     """Wait until the outbox is empty and the map no longer changes."""
     deadline = time.monotonic() + ARRIVAL_S
     last, since = -1, time.monotonic()
     while time.monotonic() < deadline:
         with open_outbox(data / "device") as outbox:
             waiting = len(outbox.waiting())
-        records = hub.health().records
+        with closing(open_store(data / "hub" / DATABASE)) as store:
+            records, _ = store.counts()
         if records != last:
             last, since = records, time.monotonic()
         if not waiting and time.monotonic() - since > 1.0:

@@ -1,4 +1,4 @@
-"""Where a hub's database is; ``scanner hub backup`` and ``scanner hub restore``."""
+"""Where a hub's database is; ``scanner hub status``, ``backup`` and ``restore``."""
 
 import argparse
 import contextlib
@@ -80,7 +80,10 @@ def existing(args: argparse.Namespace) -> Iterator[Store]:
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare ``backup`` and ``restore``."""
+    """Declare ``status``, ``backup`` and ``restore``."""
+    command = commands.add_parser("status", help="how many records there are")
+    add_places(command)
+    command.set_defaults(run=_status)
     command = commands.add_parser("backup", help="copy the database to a file, while it is used")
     command.add_argument("file", type=Path, metavar="FILE")
     add_places(command)
@@ -89,6 +92,17 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument("file", type=Path, metavar="FILE")
     add_places(command)
     command.set_defaults(run=_restore)
+
+
+def _status(args: argparse.Namespace) -> int:
+    """Counts that the web side tells nobody: they would say when a record came."""
+    with existing(args) as store:
+        records, bad = store.counts()
+        print(f"{records} records, {store.pooled()} of them in the pool; {store.size()} cameras")
+        print(f"{bad} quarantined")
+        for reason, count in store.quarantined():
+            print(f"  {count} {reason}")
+    return 0
 
 
 def _back_up(args: argparse.Namespace) -> int:

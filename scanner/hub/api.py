@@ -183,7 +183,7 @@ class Api:
         found = await run_in_threadpool(self._reader.changes, since, limit)
         if found is None:
             return failure(
-                410, "the changes since then are no longer kept", hint="read the map afresh"
+                410, "the changes since then are not known here", hint="read the map afresh"
             )
         return answer(changes_answer(found, since, limit))
 

@@ -115,13 +115,11 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the hub is."""
+    """How the hub is; not how many records it has: that would tell when one came."""
 
     ok: bool
     broker: str  # "online", or why not
     store: str  # "ok", or why not
-    records: int
-    quarantined: int
 
 
 class WellOrNot(msgspec.Struct, frozen=True):

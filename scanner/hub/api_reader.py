@@ -65,11 +65,6 @@ class MapReader:
         with self._lock:
             return self._store.revision()
 
-    def counts(self) -> tuple[int, int]:
-        """Number of records, number of quarantined payloads."""
-        with self._lock:
-            return self._store.counts()
-
     def camera(self, camera_id: str) -> bytes | None:
         """Feature of one public camera."""
         with self._lock:
@@ -117,9 +112,10 @@ class MapReader:
             return kept
 
     def changes(self, since: int, limit: int) -> list[PublicChange] | None:
-        """Changes after a revision; None if it is too long ago."""
+        """Changes after a revision; None if it is too long ago, or of another life of this map."""
         with self._lock:
-            return self._store.changes_since(since, limit)
+            found = self._store.changes_since(since, limit)
+            return None if found == [] and since > self._store.revision() else found
 
     def statistics(self, box: Box | None) -> Statistics:
         """Counts of an area, or of all; raises UsageError for too large an area."""

@@ -21,7 +21,7 @@ AHEAD_YEARS: Final = 1  # a month noted further ahead than that came from a wron
 
 
 class _Pool(msgspec.Struct, frozen=True):
-    """The rule, and the month in which the pool was opened last, or made."""
+    """The rule, and the month in which the pool was looked at last, or made."""
 
     least: int
     month: str
@@ -45,7 +45,7 @@ class Batches:
             store.put_meta(POOLING, "1" if least else "")
 
     def open_if_due(self) -> bool:
-        """Once in a month, if enough records are in the pool; whether it was opened."""
+        """When a month begins, if enough records are in the pool; whether it was opened."""
         pool, now = self._pool(), self._month()
         if not pool or not pool.least or now < EARLIEST:
             return False
@@ -57,12 +57,13 @@ class Batches:
             return False
         if now <= pool.month:  # or a clock that lags, as after a start without network
             return False
-        if self._store.pooled() < pool.least:
-            return False
+        enough = self._store.pooled() >= pool.least
         with self._store.transaction():
-            self._store.release_pool()
+            # Opened later in the month the pool would tell when the last of them came.
             self._keep(_Pool(pool.least, now))
-        return True
+            if enough:
+                self._store.release_pool()
+        return enough
 
     def _month(self) -> str:
         return month(int(self._clock() // DAY_S))

@@ -136,7 +136,7 @@ def _hub_paths() -> Node:
     well = _body("WellOrNot")
     return {
         "/api/openapi.json": _get("This description", {200: ("The document.", document)}),
-        "/api/status": _get("How the hub is", {200: ("Broker, store, records.", _body("Health"))}),
+        "/api/status": _get("How the hub is", {200: ("Broker and store.", _body("Health"))}),
         "/api/health": _get("Whether the hub is well", {200: ("It is.", well), 503: _away(well)}),
         "/api/page.json": _get("What the page begins with", {200: ("Its parts.", _body("Start"))}),
     }

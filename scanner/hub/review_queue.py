@@ -94,7 +94,7 @@ class Queue:
 
     def _look(self) -> None:
         """Go on looking through the map, from the start if it has changed since."""
-        version = self._store.version()
+        version = self._store.private_version()
         if self._after is None and version == self._version:
             return
         self._version = version if self._after is None else self._version

@@ -179,7 +179,6 @@ class Hub:
 
     def health(self) -> Health:
         """How the hub is at this moment."""
-        records, quarantined = self._reader.counts()
         worker = self._intake.worker
         trouble = worker.trouble or ("" if worker.alive else "stopped")
         broker = self._intake.inbox.trouble or self._session.trouble
@@ -187,8 +186,6 @@ class Hub:
             ok=not broker and not trouble,
             broker=broker or "online",
             store=trouble or "ok",
-            records=records,
-            quarantined=quarantined,
         )
 
     def __enter__(self) -> Self:

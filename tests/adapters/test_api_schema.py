@@ -32,8 +32,9 @@ PASSPHRASE = "four words of some length"  # noqa: S105
 TODAY = int(time.time() // 86_400)
 ENDLESS = "/api/changes"  # a stream: tests/adapters/test_api.py reads it
 LEAVING = "/api/review/logout"  # would end the session of all that follows
-# Of these no schema can say all: a box has its south below its north, a way has two points.
-CHOOSY = "^/api/(cameras.geojson|statistics|exposure|review/(actions|undo|login))$"
+# Of these no schema can say all: a box has its south below its north, a way has two points, this
+# map gave the revision.
+CHOOSY = "^/api/(changes.json|cameras.geojson|statistics|exposure|review/(actions|undo|login))$"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

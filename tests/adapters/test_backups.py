@@ -14,6 +14,7 @@ from scanner.errors import StoreError, UsageError
 from scanner.hub import backups, mapping
 from scanner.hub.stores import Store, open_store
 from scanner.hub.stores.protocol import PUBLIC, Known
+from tests.cli.test_commands import scanner
 from tests.helpers.maps import STORES, database, keep, line, spend, town
 from tests.helpers.reports import entry, record
 
@@ -180,3 +181,15 @@ def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
     again = scanner("restore", file, "--data", tmp_path / "b")
     assert again.returncode == 2
     assert again.stderr.startswith("scanner: error: this database is not empty")
+
+
+def test_how_many_records_there_are_is_told_to_whoever_keeps_the_hub(
+    url: str, tmp_path: Path
+) -> None:
+    with contextlib.closing(open_store(url)) as store:
+        fill(store)
+    said = scanner("hub", "status", "--data", tmp_path, "--db", url)
+    assert said.returncode == 0, said.stderr
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith("20 records, 0 of them in the pool; ")
+    assert lines[1:] == ["1 quarantined", "  1 odd"]

@@ -57,13 +57,16 @@ def test_records_wait_for_the_next_month_and_for_enough_others(store: Store) -> 
     assert not batches.open_if_due()  # two are too few
     assert on_map(store) == 0
     receive(store, "c")
+    today.day = "2026-12-13"
+    assert not batches.open_if_due()  # it would tell on which day the third one came
+    today.day = "2027-01-01"
     assert batches.open_if_due()
     assert on_map(store) == 3
     receive(store, "d", "e", "f", "g")
-    today.day = "2026-12-31"
+    today.day = "2027-01-31"
     assert not batches.open_if_due()
     assert on_map(store) == 3
-    today.day = "2027-01-01"
+    today.day = "2027-02-01"
     assert batches.open_if_due()
     assert on_map(store) == 7
 

@@ -61,23 +61,24 @@ def test_a_record_is_kept_once(store: Store) -> None:
     assert store.counts() == (1, 0)
 
 
-def test_records_wait_in_the_order_of_their_arrival_until_they_are_fused(store: Store) -> None:
+def test_the_first_records_wait_until_they_are_fused(store: Store) -> None:
+    """In the order of their ids, which tells nothing of that of their arrival."""
     with store.transaction():
         for name in "cabd":
             keep(store, name, record([entry((0, 0))]))
     waiting = store.waiting(3)
-    assert [r.record_id for r in waiting] == ["c", "a", "b"]
+    assert [r.record_id for r in waiting] == ["a", "b", "c"]
     with store.transaction():
         store.mark_fused(r.number for r in waiting)
     assert [r.record_id for r in store.waiting(9)] == ["d"]
     (left,) = store.waiting(9)
     assert store.waiting_of([waiting[0].number, left.number]) == {left.number}
     assert [r.record_id for r in store.all_reports()] == ["c", "a", "b", "d"]
-    assert [r.record_id for r in store.reports([waiting[2].number, waiting[0].number])] == [
+    assert [r.record_id for r in store.reports([waiting[2].number, waiting[1].number])] == [
         "c",
         "b",
     ]
-    assert store.numbers_of(["a", "nobody"]) == {"a": waiting[1].number}
+    assert store.numbers_of(["a", "nobody"]) == {"a": waiting[0].number}
 
 
 def test_records_in_a_box_are_all_found_and_none_far_away(store: Store) -> None:
@@ -157,6 +158,27 @@ def test_a_camera_comes_back_as_it_was_put(store: Store) -> None:
     assert store.camera("nobody") is None
     assert store.version() != version
     assert store.cameras_of([701, 702, 5]) == [name]
+
+
+def test_what_only_reviewers_see_changes_nothing_that_others_could_count(store: Store) -> None:
+    """A number that rises with each candidate would tell when a record came."""
+    put(store, line(1, 52.37, 4.89))
+    public, revision, private = store.version(), store.revision(), store.private_version()
+    put(store, line(2, 52.37, 4.89, policy=Policy(reports=2)))
+    assert (store.version(), store.revision()) == (public, revision)
+    assert store.private_version() != private
+    private = store.private_version()
+    put(store, line(2, 52.37, 4.89), old=("c0000002",))
+    assert store.revision() > revision
+    assert store.private_version() != private
+
+
+def test_what_is_published_together_is_in_no_order_of_arrival(store: Store) -> None:
+    begun = store.revision()
+    put(store, *(line(n, 52.37 + n / 1e4, 4.89) for n in (5, 3, 9, 1)))
+    changes = store.changes_since(begun)
+    assert changes
+    assert [change.id[-1] for change in changes] == ["1", "3", "5", "9"]
 
 
 def test_cameras_are_replaced_and_removed(store: Store) -> None:

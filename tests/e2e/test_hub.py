@@ -33,6 +33,7 @@ from scanner.records import Kind
 from scanner.sealing import seal
 from tests.helpers import contract
 from tests.helpers.broker import Mosquitto
+from tests.helpers.maps import taken_in
 from tests.helpers.reports import ORIGIN, entry, record
 from tests.helpers.waiting import until
 
@@ -144,14 +145,14 @@ def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path, broker: 
         for sender in senders:
             sender.start()
         for wanted in (10, 30):
-            until(lambda wanted=wanted: hub.health().records >= wanted)
+            until(lambda wanted=wanted: taken_in(data)[0] >= wanted)
             broker.restart()
         for sender in senders:
             sender.join()
         deliver(broker.settings, payloads[:10])  # some come twice
-        until(lambda: hub.health().records >= 60)
+        until(lambda: taken_in(data)[0] >= 60)
         until(lambda: len(published(hub).features) == 60)
-        assert hub.health().records == 60
+        assert taken_in(data)[0] == 60
         assert {f.properties.confirmations for f in published(hub).features} == {"1"}
 
 
@@ -162,7 +163,7 @@ def test_what_comes_while_the_hub_is_away_waits(tmp_path: Path, broker: Mosquitt
     deliver(broker.settings, [sealed(data, site(number)) for number in range(30)])
     broker.restart()
     with running_hub(data, broker.settings) as hub:
-        until(lambda: hub.health().records == 30)
+        until(lambda: taken_in(data)[0] == 30)
 
 
 def serve(data: Path, *arguments: str) -> "subprocess.Popen[str]":
@@ -204,7 +205,7 @@ def test_a_hub_killed_before_it_could_write_gets_the_record_again(
             lock.execute("ROLLBACK")
     assert count(data) == 0
     with running_hub(data, broker.settings) as again:
-        until(lambda: again.health().records == 1)
+        until(lambda: taken_in(data)[0] == 1)
         until(lambda: len(published(again).features) == 1)
 
 
@@ -218,7 +219,7 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path: Path, broker: M
             until(lambda: "disk is full" in hub.health().store)
             assert httpx.get(f"{hub.url}/api/health").status_code == 503
             db.execute("DROP TRIGGER full")
-        until(lambda: hub.health().records == 1)
+        until(lambda: taken_in(data)[0] == 1)
         until(lambda: hub.health().ok)
 
 
@@ -228,7 +229,7 @@ def test_garbage_is_put_aside_and_good_records_go_on(tmp_path: Path, broker: Mos
         future = record([entry((0, 0))], day=TODAY + 400)
         garbage = [b"", b"x", b"\xff" * 1072, os.urandom(1072), b"y" * 200_000]
         deliver(broker.settings, [*garbage, sealed(data, future), sealed(data, site(0))])
-        until(lambda: hub.health().quarantined == 6)
+        until(lambda: taken_in(data)[1] == 6)
         until(lambda: len(published(hub).features) == 1)
         assert hub.health().ok
 
@@ -408,7 +409,7 @@ def test_the_page_is_complete_and_asks_nobody_else(hub: Hub) -> None:
 def test_small_answers_about_the_hub(hub: Hub) -> None:
     assert httpx.get(f"{hub.url}/api/health").json() == {"ok": True}
     status = httpx.get(f"{hub.url}/api/status").json()
-    assert (status["broker"], status["store"], status["records"]) == ("online", "ok", 3)
+    assert status == {"ok": True, "broker": "online", "store": "ok"}  # and no count of records
     assert httpx.get(f"{hub.url}/api/page.json").json()["truth"] is True
     assert httpx.get(f"{hub.url}/api/truth.geojson").json()["features"] == []
     assert httpx.get(f"{hub.url}/page/../service.py").status_code == 404

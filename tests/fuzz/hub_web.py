@@ -92,7 +92,7 @@ class HubWeb:
         refresh = partial(mapping.refresh, name=name)
         desk = ReviewDesk(store, Policy(reports=1), refresh, lambda: 0.0)
         door = Door(reviewers, lambda: 0.0, proxy_header="X-User")
-        health = Health(ok=True, broker="online", store="ok", records=0, quarantined=0)
+        health = Health(ok=True, broker="online", store="ok")
         app = Api(
             MapReader(open_store(folder / "hub.sqlite3")),
             Feed(),

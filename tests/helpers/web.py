@@ -102,7 +102,7 @@ def served(
 ) -> Iterator[str]:
     """Address of a running server over a store."""
     feed = feed or Feed()
-    health = Health(ok=True, broker="online", store="ok", records=0, quarantined=0)
+    health = Health(ok=True, broker="online", store="ok")
     api = Api(
         MapReader(store),
         feed,

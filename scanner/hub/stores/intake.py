@@ -97,8 +97,12 @@ class Intake(Tables):
         return [(reason, count) for reason, count in rows]
 
     def waiting(self, limit: int) -> list[Report]:
-        """Records that are not yet part of the map, first come first."""
-        return self._reports("WHERE fused = 0 ORDER BY number LIMIT ?", (limit,))
+        """The first records that are not yet part of the map, in the order of their ids.
+
+        That is the map's order, too: nobody is to match it with the order in which they were sent.
+        """
+        found = self._reports("WHERE fused = 0 ORDER BY number LIMIT ?", (limit,))
+        return sorted(found, key=lambda report: report.record_id)
 
     def all_reports(self) -> list[Report]:
         """Every record that may take part in the map, first come first."""

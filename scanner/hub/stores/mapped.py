@@ -38,6 +38,10 @@ def _stored(row: Row) -> Stored:
     )
 
 
+def _camera(line: tuple[str, str, str, bytes]) -> str:
+    return line[1]
+
+
 class Mapped(Projection):
     """The tables ``cameras`` and ``members``, and all that is written when cameras change."""
 
@@ -147,10 +151,19 @@ class Mapped(Projection):
         return int(row[0]) if row else 0
 
     def version(self) -> str:
-        """Changes whenever the map does; differs between databases."""
-        named = self._db.rows("SELECT name, value FROM meta WHERE name IN ('identity', 'revision')")
-        rows = {name: value for name, value in named}  # noqa: C416 pairs, not rows
-        return f"{rows['identity']}-{rows['revision']}"
+        """Changes whenever the public map does; differs between databases."""
+        return self._named("identity", "revision")
+
+    def private_version(self) -> str:
+        """Changes whenever any camera does, also one that only reviewers see."""
+        return self._named("identity", "touched")
+
+    def _named(self, *names: str) -> str:
+        rows = self._db.rows(
+            f"SELECT value FROM meta WHERE name IN ({marks(len(names))}) ORDER BY name",  # noqa: S608
+            names,
+        )
+        return "-".join(str(value) for (value,) in rows)
 
     # --- at the end of a transaction ------------------------------------------------------------
 
@@ -191,8 +204,18 @@ class Mapped(Projection):
         gathered.cells.clear()
 
     def _write_journal(self) -> None:
-        """Number the lines in the order of the commits: who counts holds a lock until then."""
+        """Number the lines in the order of the commits: who counts holds a lock until then.
+
+        What nobody may see raises no number that everybody sees: it would tell when a record came.
+        """
         gathered = self._gathered
+        self._db.run(
+            "INSERT INTO meta (name, value) VALUES ('touched', '1') ON CONFLICT (name) "
+            "DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)",
+            (),
+        )
+        if not gathered.lines and not gathered.dropped:
+            return
         step = len(gathered.lines) + gathered.dropped + 1
         row = self._db.row(
             "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + ? AS TEXT) "
@@ -203,7 +226,8 @@ class Mapped(Projection):
         first = last - len(gathered.lines) + 1
         self._db.many(
             "INSERT INTO journal (revision, change, id, cell, feature) VALUES (?, ?, ?, ?, ?)",
-            [(first + i, *line) for i, line in enumerate(gathered.lines)],
+            # Not in the order in which their records came.
+            [(first + i, *line) for i, line in enumerate(sorted(gathered.lines, key=_camera))],
         )
         floor = first - 1 if gathered.dropped else last - JOURNAL_MAX
         gone = self._db.run("DELETE FROM journal WHERE revision <= ?", (floor,))

@@ -194,7 +194,10 @@ class Store(Protocol):
         """Number of cameras, candidates and rejected ones too."""
 
     def version(self) -> str:
-        """Changes whenever the map does; differs between databases."""
+        """Changes whenever the public map does; differs between databases."""
+
+    def private_version(self) -> str:
+        """Changes whenever any camera does, also one that only reviewers see."""
 
     # --- the projection: what readers see -------------------------------------------------------
 
