@@ -162,7 +162,7 @@ def test_what_comes_while_the_hub_is_away_waits(tmp_path: Path, broker: Mosquitt
         pass
     deliver(broker.settings, [sealed(data, site(number)) for number in range(30)])
     broker.restart()
-    with running_hub(data, broker.settings) as hub:
+    with running_hub(data, broker.settings):
         until(lambda: taken_in(data)[0] == 30)
 
 

@@ -123,8 +123,9 @@ def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
     return errors
 
 
+@pytest.mark.usefixtures("hub")
 def test_killed_between_publish_and_acknowledgement(
-    tmp_path: Path, broker: brokers.Broker, hub: Hub, wire: list[bytes]
+    tmp_path: Path, broker: brokers.Broker, wire: list[bytes]
 ) -> None:
     """At least once on the wire, once on the map."""
     fill(tmp_path, 1)
@@ -145,8 +146,9 @@ def test_killed_between_publish_and_acknowledgement(
     assert taken_in(tmp_path / "hub")[1] == 0
 
 
+@pytest.mark.usefixtures("hub")
 def test_a_broker_that_restarts_in_mid_run_loses_nothing(
-    tmp_path: Path, broker: brokers.Broker, hub: Hub
+    tmp_path: Path, broker: brokers.Broker
 ) -> None:
     fill(tmp_path, 60)
     process = relay(tmp_path, broker, broker.port)
