@@ -19,6 +19,7 @@ DAY_S: Final = 86_400
 QUARTER_DAYS: Final = 91  # thirteen weeks, the same ones for every device
 VIEW_BANDS: Final = (4, 8, 16, 32)  # lower ends of bands 1 to 4
 SCORE_BANDS: Final = (0.4, 0.55, 0.7, 0.85)
+COMMON_M: Final = (2.0, 3.0, 4.0, 6.0, 9.0, 15.0, 25.0, 50.0, 100.0, 600.0)  # a record's own error
 CM_MAX: Final = 65_535
 EARLIEST_UTC_S: Final = 1_735_689_600  # 2025: a clock before it was never set
 
@@ -139,11 +140,16 @@ def decide(
     return Record(
         bucket_days=policy.bucket_days,
         bucket=int(_stamp_s(policy, utc_s, due_s) // DAY_S) // policy.bucket_days,
-        common_sigma_cm=_cm(max(s.common_sigma_m for s in new)),
+        common_sigma_cm=_cm(_common_m(max(s.common_sigma_m for s in new))),
         model=model,
         # Sorted by place: the order in which they were passed would tell the way walked.
         cameras=tuple(sorted((_entry(s) for s in new), key=lambda e: (e.lat_e7, e.lon_e7, e.kind))),
     )
+
+
+def _common_m(sigma_m: float) -> float:
+    """Rounded up to one of few values: to the centimetre it would tell a receiver and its walks."""
+    return next((band for band in COMMON_M if sigma_m <= band), COMMON_M[-1])
 
 
 def settles(outcome: Record | Withheld) -> bool:

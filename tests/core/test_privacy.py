@@ -66,6 +66,14 @@ def test_the_order_of_the_walk_is_not_in_the_record(shuffler: random.Random) -> 
     assert decided(*shuffled) == decided(*site)
 
 
+@given(st.floats(0.01, 500.0))
+def test_a_receiver_is_not_told_by_how_well_it_thinks_it_does(sigma_m: float) -> None:
+    """Never less than the error, and one of ten values."""
+    told_m = decided(sighting(common_sigma_m=sigma_m)).common_sigma_cm / 100
+    assert told_m >= sigma_m
+    assert told_m in privacy.COMMON_M
+
+
 @pytest.mark.parametrize("changes", [{"at_ns": 987654321}, {"frames": tuple(range(70, 79))}])
 def test_nothing_of_the_walk_itself_is_in_the_record(changes: dict[str, object]) -> None:
     assert decided(sighting(**changes)) == decided(sighting())
