@@ -112,15 +112,16 @@ def expose(
     for line in lines:
         places = _cut(line)
         along = [0.0]
-        spans: list[Interval] = []
+        spans: dict[str, list[Interval]] = {}
         for leg in _legs(places):
             eyes = list(around(_box(leg, sight.reach_m)))
             for eye, own, nearest_m in _sights(leg, eyes, sight) if eyes else ():
                 met.setdefault(eye.id, _Met(eye)).add(own, nearest_m)
-                spans += own
+                spans.setdefault(eye.id, []).extend(own)
             along += leg.along[1:].tolist()
         if len(places) > 1:
-            stretches += _stretches(places, along, spans)
+            joined = [span for own in spans.values() for span in _joined(own)]
+            stretches += _stretches(places, along, joined)
     return Exposure(
         length_m=sum(s.metres for s in stretches),
         seen_m=sum(s.metres for s in stretches if s.cameras),
@@ -232,8 +233,19 @@ def _beside(
     return np.where(round_, 0.0, low), np.where(round_, 1.0, high)
 
 
+def _joined(spans: Sequence[Interval]) -> Iterator[Interval]:
+    """One camera's parts of a line, in order; those that touch, as at a bend, are one."""
+    start, end = spans[0]
+    for following, its_end in spans:
+        if following - end > SAME_M:
+            yield start, end
+            start = following
+        end = its_end
+    yield start, end
+
+
 def _stretches(
-    places: Sequence[Place], along: Sequence[float], spans: Iterable[Interval]
+    places: Sequence[Place], along: Sequence[float], spans: Sequence[Interval]
 ) -> Iterator[Stretch]:
     """The line cut where it comes under view or leaves it, in order."""
     edges = [0.0]
@@ -255,7 +267,7 @@ def _stretches(
         yield Stretch(places=tuple(way), metres=end - start, cameras=seen)
 
 
-def _parts(spans: Iterable[Interval], length_m: float) -> Iterator[tuple[float, float, int]]:
+def _parts(spans: Sequence[Interval], length_m: float) -> Iterator[tuple[float, float, int]]:
     """Start, end and most cameras of each part of [0, length] that is seen, or is not."""
     events = sorted([(s - SAME_M / 2, 1) for s, _ in spans] + [(e, -1) for _, e in spans])
     done, count, most = 0.0, 0, 0

@@ -86,6 +86,29 @@ def test_two_cameras_over_one_place_count_its_metres_once() -> None:
     assert sum(c.metres for c in found.cameras) == pytest.approx(120, abs=0.1)
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 30, 1_000])
+def test_a_camera_counts_once_however_many_points_the_track_has(pieces: int) -> None:
+    line = [(300 * i / pieces, 0.0) for i in range(pieces + 1)]
+    one = exposure(line, [eye((150, 18))])
+    assert [s.cameras for s in one.stretches] == [0, 1, 0]
+    assert one.stretches[1].metres == pytest.approx(48, abs=0.05)
+    two = exposure(line, [eye((140, 0), name="a"), eye((160, 0), name="b")])
+    assert [s.cameras for s in two.stretches] == [0, 2, 0]
+    apart = exposure(line, [eye((50, 0), name="a"), eye((250, 0), name="b")])
+    assert [s.cameras for s in apart.stretches] == [0, 1, 0, 1, 0]
+
+
+BENT: list[Metres] = [(0, 0), (150, 0), (150, 10), (160, 10), (160, 0), (300, 0)]
+
+
+@pytest.mark.parametrize("line", [BENT, [*STREET, (0, 0)], [(0, 0), (310, 0), (300, 0), (310, 5)]])
+def test_a_camera_counts_once_where_the_way_bends_or_turns(line: list[Metres]) -> None:
+    bends = [eye(at, name=str(at)) for at in line[1:-1]]
+    for one in bends:
+        assert {s.cameras for s in exposure(line, [one]).stretches} == {0, 1}
+    assert max(s.cameras for s in exposure(line, bends).stretches) == len(bends)
+
+
 def test_cameras_come_in_the_order_in_which_they_are_met() -> None:
     eyes = [eye((x, 5), name=str(x)) for x in (250, 50, 150)]
     assert [c.eye.id for c in exposure(STREET, eyes).cameras] == ["50", "150", "250"]
@@ -189,3 +212,4 @@ def test_the_exact_cut_agrees_with_a_walk_in_small_steps(
     assert found.length_m == pytest.approx(total, abs=0.1)
     assert found.seen_m == pytest.approx(seen, abs=corners)
     assert sum(s.metres for s in found.stretches) == pytest.approx(found.length_m)
+    assert all(s.cameras <= len(found.cameras) for s in found.stretches)
