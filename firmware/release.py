@@ -9,13 +9,13 @@
     python -m firmware.release refresh REPO --online K       every few days
 
 ``root`` and ``targets`` want two of their keys. What is new and has too few signatures yet lies in
-``REPO/staged``; devices see it when enough maintainers have signed it.
+``REPO/staged``, files and all; devices see it when enough maintainers have signed it. What was
+killed half-way is done by the same command again.
 """
 
 import argparse
 import datetime as dt
 import hashlib
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
-from tuf.api.exceptions import UnsignedMetadataError
+from tuf.api.exceptions import LengthOrHashMismatchError, UnsignedMetadataError
 from tuf.api.metadata import (  # type: ignore[attr-defined]
     Metadata,
     MetaFile,
@@ -39,12 +39,14 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from tuf.api.serialization.json import JSONSerializer
 
 from firmware.rootfs import Built
+from scanner.disk import replace
 from scanner.errors import ScannerError, UsageError
-from scanner.updating import LATEST, Release
+from scanner.updating import LATEST, Release, address
 
 THRESHOLD: Final = 2
 DAYS: Final = {"root": 730, "targets": 365, "snapshot": 30, "timestamp": 30}
 SERIALIZER: Final = JSONSerializer(compact=False)
+AnyMetadata = Metadata[Root] | Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp]
 
 
 def write_payload(folder: Path, built: Built, root: Path, slot: dict[str, bytes]) -> Release:
@@ -90,12 +92,17 @@ def signer(path: Path) -> CryptoSigner:
 
 
 class Repository:
-    """A folder with ``metadata/``, ``targets/`` and what waits for signatures in ``staged/``."""
+    """A folder with ``metadata/``, ``targets/`` and what waits for signatures in ``staged/``.
+
+    Names carry a version or a digest (TUF's consistent snapshots), so that of what devices read
+    only ``timestamp.json`` is replaced, last and at once: until then they see the release before.
+    """
 
     def __init__(self, folder: Path, now: dt.datetime) -> None:
         self._folder, self._now = folder, now
         self._metadata = folder / "metadata"
         self._staged = folder / "staged"
+        self._waiting = self._staged / "targets.json"
 
     def _until(self, role: str) -> dt.datetime:
         return (self._now + dt.timedelta(days=DAYS[role])).replace(microsecond=0)
@@ -106,82 +113,129 @@ class Repository:
         """Begin with these keys and no release."""
         if self._metadata.exists():
             raise UsageError(f"{self._folder} is a repository already")
-        signed = Root(expires=self._until("root"), consistent_snapshot=False)
+        signed = Root(expires=self._until("root"), consistent_snapshot=True)
         for role, keys in (("root", root), ("targets", release)):
             for key in keys:
                 signed.add_key(signer(key).public_key, role)
             signed.roles[role].threshold = min(threshold, len(keys))
         for role in ("snapshot", "timestamp"):
             signed.add_key(signer(online).public_key, role)
-        for folder in (self._metadata, self._staged, self._folder / "targets"):
+        for folder in (self._metadata, self._folder / "targets"):
             folder.mkdir(parents=True)
-        self._sign(Metadata(signed), "1.root", root)
-        self._sign(Metadata(Targets(expires=self._until("targets"))), "targets", release)
+        self._put(Metadata(signed), "1.root", root, signed)
+        targets = Targets(expires=self._until("targets"))
+        self._put(Metadata(targets), "1.targets", release, signed)
         shutil.copyfile(self._metadata / "1.root.json", self._folder / "root.json")
         self.refresh(online)
 
     def add(self, payload: Path, keys: Sequence[Path], online: Path) -> bool:
         """Offer what lies in ``payload``; whether enough keys have signed it to be seen."""
-        old = Metadata[Targets].from_file(str(self._metadata / "targets.json")).signed
-        targets = self._folder / "targets"
-        signed = Targets(version=old.version + 1, expires=self._until("targets"))
-        for path in sorted(p for p in payload.rglob("*") if p.is_file()):
-            name = str(path.relative_to(payload))
-            place = targets / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
-            signed.targets[name] = TargetFile.from_file(name, str(place), ["sha256"])
-        return self._sign(Metadata(signed), "targets", keys) and self.refresh(online)
+        if not (payload / LATEST).is_file():
+            raise UsageError(
+                f"{payload}: no {LATEST} in it", hint="the build leaves a folder `payload`"
+            )
+        root = self._root()
+        return self._offer(Metadata(self._stage(payload)), keys, online, root)
 
     def sign(self, keys: Sequence[Path], online: Path | None) -> bool:
         """Sign what waits."""
-        path = self._staged / "targets.json"
-        if not path.exists():
+        if not self._waiting.exists():
             raise UsageError("nothing waits for signatures")
-        done = self._sign(Metadata[Targets].from_file(str(path)), "targets", keys)
-        return done and bool(online and self.refresh(online))
+        metadata = Metadata[Targets].from_file(str(self._waiting))
+        return self._offer(metadata, keys, online, self._root())
 
     def refresh(self, online: Path) -> bool:
         """Say what is current, from now on for some days."""
-        targets = Metadata[Targets].from_file(str(self._metadata / "targets.json")).signed
-        snapshot = Snapshot(version=self._next("snapshot"), expires=self._until("snapshot"))
-        snapshot.meta["targets.json"] = MetaFile(targets.version)
-        self._sign(Metadata(snapshot), "snapshot", [online])
-        content = (self._metadata / "snapshot.json").read_bytes()
+        root, number = self._root(), self._newest("snapshot") + 1
+        snapshot = Snapshot(version=number, expires=self._until("snapshot"))
+        snapshot.meta["targets.json"] = MetaFile(self._newest("targets"))
+        content = self._put(Metadata(snapshot), f"{number}.snapshot", [online], root)
         digest = {"sha256": hashlib.sha256(content).hexdigest()}
         timestamp = Timestamp(
-            version=self._next("timestamp"),
+            # Each has a snapshot of its own, though a snapshot may have been left without one.
+            version=number,
             expires=self._until("timestamp"),
-            snapshot_meta=MetaFile(snapshot.version, len(content), digest),
+            snapshot_meta=MetaFile(number, len(content), digest),
         )
-        return self._sign(Metadata(timestamp), "timestamp", [online])
-
-    def _next(self, role: str) -> int:
-        path = self._metadata / f"{role}.json"
-        return int(json.loads(path.read_bytes())["signed"]["version"]) + 1 if path.exists() else 1
-
-    def _sign(self, metadata: Metadata, name: str, keys: Sequence[Path]) -> bool:  # type: ignore[type-arg]
-        """Add signatures; in place once there are enough, among what waits until then."""
-        role = name.rpartition(".")[2]
-        for key in keys:
-            metadata.sign(signer(key), append=True)
-        root = metadata.signed if isinstance(metadata.signed, Root) else self._root()
-        content = metadata.to_bytes(SERIALIZER)
-        staged = self._staged / f"{name}.json"
-        try:
-            root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except UnsignedMetadataError:
-            staged.write_bytes(content)
-            return False
-        (self._metadata / f"{name}.json").write_bytes(content)
-        staged.unlink(missing_ok=True)
+        self._put(Metadata(timestamp), "timestamp", [online], root)
         return True
 
+    def _stage(self, payload: Path) -> Targets:
+        """Copies of a payload where no device looks, instead of what waited there before."""
+        shutil.rmtree(self._staged, ignore_errors=True)
+        signed = Targets(version=self._newest("targets") + 1, expires=self._until("targets"))
+        for path in sorted(p for p in payload.rglob("*") if p.is_file()):
+            name = path.relative_to(payload).as_posix()
+            file = TargetFile.from_file(name, str(path), ["sha256"])
+            place = self._staged / "targets" / address(file)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+            signed.targets[name] = file
+        return signed
+
+    def _offer(
+        self, metadata: Metadata[Targets], keys: Sequence[Path], online: Path | None, root: Root
+    ) -> bool:
+        """Sign; files and signatures in place once there are enough, until then they wait."""
+        if not _sign(metadata, keys, root):
+            replace(self._waiting, metadata.to_bytes(SERIALIZER))
+            return False
+        self._move(metadata.signed)
+        self._put(metadata, f"{metadata.signed.version}.targets", (), root)
+        seen = bool(online and self.refresh(online))
+        # Last: after a kill before this all can be done again.
+        shutil.rmtree(self._staged)
+        return seen
+
+    def _move(self, signed: Targets) -> None:
+        """The signed files to where devices look; all are there and whole, or none is moved."""
+        moves = []
+        for name, file in signed.targets.items():
+            place = self._folder / "targets" / address(file)
+            staged = self._staged / "targets" / address(file)
+            # After a kill some have been moved.
+            at = staged if staged.exists() else place
+            try:
+                with at.open("rb") as content:
+                    file.verify_length_and_hashes(content)
+            except (OSError, LengthOrHashMismatchError) as e:
+                raise UsageError(
+                    f"{at}: not what was signed as {name}: {e}", hint="add the release again"
+                ) from e
+            moves.append((at, place))
+        for at, place in moves:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            at.replace(place)
+
+    def _put(self, metadata: AnyMetadata, name: str, keys: Sequence[Path], root: Root) -> bytes:
+        """Sign and put in place; the file's content. Raises UsageError for others' keys."""
+        if not _sign(metadata, keys, root):
+            raise UsageError(f"{name}.json: not signed by enough of the keys that it wants")
+        content = metadata.to_bytes(SERIALIZER)
+        replace(self._metadata / f"{name}.json", content)
+        return content
+
+    def _newest(self, role: str) -> int:
+        """Its newest version; 0 if there is none."""
+        paths = self._metadata.glob(f"*.{role}.json")
+        return max((int(path.name.split(".")[0]) for path in paths), default=0)
+
     def _root(self) -> Root:
-        newest = max(
-            self._metadata.glob("*.root.json"), key=lambda path: int(path.name.split(".")[0])
-        )
-        return Metadata[Root].from_file(str(newest)).signed
+        path = self._metadata / f"{self._newest('root')}.root.json"
+        if not path.exists():
+            raise UsageError(f"{self._folder} is no repository", hint="`init` begins one")
+        return Metadata[Root].from_file(str(path)).signed
+
+
+def _sign(metadata: AnyMetadata, keys: Sequence[Path], root: Root) -> bool:
+    """Add signatures; whether there are enough."""
+    for key in keys:
+        metadata.sign(signer(key), append=True)
+    try:
+        root.verify_delegate(metadata.signed.type, metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError:
+        return False
+    return True
 
 
 def main() -> int:

@@ -50,6 +50,15 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     boot: dict[str, str]  # name in the slot's folder: name among the targets
 
 
+def address(file: TargetFile) -> str:
+    """Where a signed file lies below ``targets/``: its digest is part of the name.
+
+    So what the next release has under the same name lies beside it.
+    """
+    folder, slash, name = file.path.rpartition("/")
+    return f"{folder}{slash}{file.hashes.get('sha256')}.{name}"
+
+
 class FolderFetcher(FetcherInterface):
     """A repository on a stick: ``file:///...``."""
 
@@ -133,7 +142,7 @@ class Source:
         info = self.info(name)
         digest, length = hashlib.sha256(), 0
         with reasons():
-            for chunk in self._fetcher.fetch(f"{self._targets}{name}"):
+            for chunk in self._fetcher.fetch(f"{self._targets}{address(info)}"):
                 length += len(chunk)
                 if length > info.length:
                     break

@@ -277,7 +277,7 @@ def firmware(story: Story) -> None:
     assert (folder / "updates/metadata/root.json").exists() or (
         folder / "updates/metadata/1.root.json"
     ).exists()
-    assert list((folder / "updates/targets").rglob("root.squashfs*"))
+    assert list((folder / "updates/targets").rglob("*.root.squashfs"))
 
 
 def units(story: Story) -> None:

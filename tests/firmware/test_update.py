@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from scanner.errors import BrokerError, ScannerError, StoreError
 from scanner.slots import Running, Slot, confirm
 from scanner.updating import Refused, Source, install, not_before
 from tests.firmware.cards import KINDS, NOW, OLD, RUNNING, Card, Kind, Makers
+from tests.firmware.power import PowerCut, arm, disarm
 
 NONE: frozenset[str] = frozenset()
 
@@ -118,51 +118,51 @@ def flip(path: Path, at: int) -> None:
 
 
 def tampered_root(makers: Makers) -> None:
-    (packed,) = makers.repo.glob("targets/test/*/root.squashfs")
+    (packed,) = makers.repo.glob("targets/test/*/*.root.squashfs")
     flip(packed, 1_000)
 
 
 def tampered_kernel(makers: Makers) -> None:
-    (kernel,) = makers.repo.glob("targets/test/*/boot/vmlinuz")
+    (kernel,) = makers.repo.glob("targets/test/*/boot/*.vmlinuz")
     flip(kernel, 5)
 
 
 def longer_root(makers: Makers) -> None:
-    (packed,) = makers.repo.glob("targets/test/*/root.squashfs")
+    (packed,) = makers.repo.glob("targets/test/*/*.root.squashfs")
     packed.write_bytes(packed.read_bytes() + b"more")
 
 
 def half_a_root(makers: Makers) -> None:
-    (packed,) = makers.repo.glob("targets/test/*/root.squashfs")
+    (packed,) = makers.repo.glob("targets/test/*/*.root.squashfs")
     packed.write_bytes(packed.read_bytes()[:2_000])
 
 
 def missing_kernel(makers: Makers) -> None:
-    (kernel,) = makers.repo.glob("targets/test/*/boot/vmlinuz")
+    (kernel,) = makers.repo.glob("targets/test/*/boot/*.vmlinuz")
     kernel.unlink()
 
 
 def tampered_release(makers: Makers) -> None:
-    path = makers.repo / "targets/release.json"
+    (path,) = makers.repo.glob("targets/*.release.json")
     path.write_text(path.read_text().replace(f"{OLD + 1}", f"{OLD + 9}"))
 
 
 def tampered_targets(makers: Makers) -> None:
-    path = makers.repo / "metadata/targets.json"
+    path = makers.repo / "metadata/2.targets.json"
     told = json.loads(path.read_bytes())
     told["signed"]["targets"]["release.json"]["length"] += 1
     path.write_text(json.dumps(told))
 
 
 def one_signature(makers: Makers) -> None:
-    path = makers.repo / "metadata/targets.json"
+    path = makers.repo / "metadata/2.targets.json"
     told = json.loads(path.read_bytes())
     told["signatures"] = told["signatures"][:1]
     path.write_text(json.dumps(told))
 
 
 def one_maintainer_twice(makers: Makers) -> None:
-    path = makers.repo / "metadata/targets.json"
+    path = makers.repo / "metadata/2.targets.json"
     told = json.loads(path.read_bytes())
     told["signatures"] = told["signatures"][:1] * 2
     path.write_text(json.dumps(told))
@@ -258,11 +258,11 @@ def test_keys_can_be_changed_by_those_who_hold_the_old_ones(makers: Makers, tmp_
     metadata.to_file(str(makers.repo / "metadata/2.root.json"))
     with pytest.raises(Refused, match="not signed by enough"):
         makers.source(tmp_path / "state")
-    targets = Metadata[Targets].from_file(str(makers.repo / "metadata/targets.json"))
+    targets = Metadata[Targets].from_file(str(makers.repo / "metadata/2.targets.json"))
     targets.signatures.clear()
     for path in newer.keys[1:]:
         targets.sign(signer(path), append=True)
-    targets.to_file(str(makers.repo / "metadata/targets.json"))
+    targets.to_file(str(makers.repo / "metadata/2.targets.json"))
     assert makers.source(tmp_path / "state").release().release == OLD + 1
 
 
@@ -279,10 +279,6 @@ def test_a_clock_before_the_building_of_the_system_decides_nothing() -> None:
     not_before(built, NOW + dt.timedelta(seconds=1))
     with pytest.raises(Refused, match="the clock"):
         not_before(built, NOW - dt.timedelta(days=400))
-
-
-class PowerCut(BaseException):
-    """The device is off: nothing after this is done."""
 
 
 class CutFetcher(FetcherInterface):
@@ -331,27 +327,6 @@ def test_power_lost_at_any_byte_of_an_update_leaves_what_ran_before(
     assert whole == 122
 
 
-EVENTS = ("open", "os.remove", "os.rename", "os.mkdir")
-armed: list[int] = []
-hooked: list[bool] = []
-
-
-def arm(after: int) -> None:
-    """The power goes at the so-manyth thing that is done to files below a card."""
-    if not hooked:
-        sys.addaudithook(_hook)
-        hooked.append(True)
-    armed[:] = [after]
-
-
-def _hook(event: str, arguments: tuple[object, ...]) -> None:
-    if armed and event in EVENTS and "/card-" in str(arguments[0]):
-        armed[0] -= 1
-        if armed[0] < 0:
-            armed.clear()
-            raise PowerCut
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_lost_between_any_two_steps_leaves_a_whole_system(
     kind: Kind, makers: Makers, tmp_path: Path
@@ -361,14 +336,14 @@ def test_power_lost_between_any_two_steps_leaves_a_whole_system(
         folder = tmp_path / f"card-{steps}"
         folder.mkdir()
         card = Card(folder, kind)
-        arm(steps)
+        arm(steps, folder)
         try:
             update(card, makers, tmp_path / "state")
             confirm(card.slots(), "b", OLD + 1, failed=NONE, before=NONE)
             ended = True
         except PowerCut:
             pass
-        armed.clear()
+        disarm()
         assert card.start(trying=True) in (OLD, OLD + 1), steps
         assert card.start() in (OLD, OLD + 1), steps
         # Every way on from here ends in the new one.

@@ -30,7 +30,7 @@ from tests.fuzz.records import _ENROLMENT, _KEY
 from tests.fuzz.target import Target
 
 NOW_S: Final = 1_790_000_000.0
-ROLES: Final = ("timestamp.json", "snapshot.json", "targets.json", "2.root.json")
+ROLES: Final = ("timestamp.json", "2.snapshot.json", "2.targets.json", "2.root.json")
 NAMES: Final = (
     "scanner.toml", "enrolment.json", "enrolment.txt", "fingerprint.txt", "enrolment.png",
     "enrolment.jpg", "network-config", "user-data", "firstrun.sh", "custom.toml",
