@@ -14,8 +14,9 @@ from scanner.core.fusing.fusion import Camera
 from scanner.core.geometry import distance_m
 from scanner.core.osm import tags as osm
 from scanner.core.reviewing import parting, reviewlog
-from scanner.core.reviewing.decisions import PRIVATE, REACH_M
+from scanner.core.reviewing.decisions import REACH_M
 from scanner.core.reviewing.reviewlog import (
+    PRIVATE,
     Anchor,
     Body,
     Merge,
@@ -28,6 +29,7 @@ from scanner.core.reviewing.reviewlog import (
     anchor_of,
     decode_body,
     encode_body,
+    is_private,
 )
 from scanner.core.reviewing.tombstones import TOMBSTONE_M
 from scanner.core.wire import Record
@@ -185,8 +187,7 @@ class ReviewDesk:
             case "confirm" | "withdraw" | "gone":
                 return Word(camera.kind, camera.kind_share, camera.covariance)
             case "reject":
-                spared = self._beside(stored)
-                return Word(camera.kind, camera.kind_share, camera.covariance, spared)
+                return self._seen(stored)
             case "merge":
                 other = self._camera(wanted.with_id)
                 if other.id == stored.id:
@@ -201,9 +202,15 @@ class ReviewDesk:
                 _within(camera, wanted.lat, wanted.lon, MOVE_M, "moved to")
                 return Move(wanted.lat, wanted.lon)
             case "tag":
-                return Tag(checked(wanted.tags))
+                tags = checked(wanted.tags)
+                return Tag(tags, self._seen(stored) if is_private(tags) else None)
             case _:
                 raise UsageError(f"{wanted.verb}: not a decision", hint=", ".join(DECISIONS))
+
+    def _seen(self, stored: Stored) -> Word:
+        """A camera that is taken off the map, with those that stand beside it."""
+        camera = stored.camera
+        return Word(camera.kind, camera.kind_share, camera.covariance, self._beside(stored))
 
     def _beside(self, stored: Stored) -> tuple[Anchor, ...]:
         """Cameras within a tombstone's reach that are on the map already: others, by their side."""

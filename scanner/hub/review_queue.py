@@ -16,7 +16,7 @@ import msgspec
 from scanner.core.fusing.fusion import Camera
 from scanner.core.geometry import Origin, distance_m
 from scanner.core.reviewing.decisions import KIND_SHARE
-from scanner.core.reviewing.reviewlog import Word, anchor_of, standing
+from scanner.core.reviewing.reviewlog import Tag, Word, anchor_of, is_private, standing
 from scanner.core.reviewing.tombstones import DEGREE_M
 from scanner.core.wire import Band, Status
 from scanner.hub.features import PUBLIC, Policy
@@ -179,7 +179,11 @@ class Queue:
         said = self._said(stored)
         if not said:
             weight = _bits(likely(stored.camera.reports, stored.cohorts))
-            return weight * math.log2(1 + stored.camera.reports), "in a place that was rejected"
+            home = any(line.verb == "tag" for line in self._words(stored))
+            text = f"in a place that was rejected{', beside a private home' if home else ''}"
+            return weight * math.log2(1 + stored.camera.reports), text
+        if any(line.verb == "tag" for line in said):  # a private home's: nothing is left to decide
+            return 0, ""
         if self._seen_after(stored, said[-1]) and stored.cohorts >= max(2, self._policy.cohorts):
             text = f"reported on since it was rejected, by {stored.cohorts} cohorts in all"
             return 0.5 * math.log2(stored.cohorts), text
@@ -192,15 +196,19 @@ class Queue:
         return 0, ""
 
     def _said(self, stored: Stored) -> list[Action]:
-        """Lines of the log that say whether this very camera is there."""
+        """Lines of the log that say of this very camera whether it is there, or is private."""
+        members = {anchor_of(m) for m in stored.camera.members}
+        return [line for line in self._words(stored) if line.anchor in members]
+
+    def _words(self, stored: Stored) -> list[Action]:
+        """Such lines of the cameras round it, too."""
         here = stored.camera
-        members = {anchor_of(m) for m in here.members}
         box = box_round(here.lat_deg, here.lon_deg, 2 * CORNER_M)
         lines = {a.number: a for a in self._store.actions_near(box)}
         return [
             lines[action.number]
             for action, body in standing(lines.values())
-            if isinstance(body, Word) and action.anchor in members
+            if isinstance(body, Word) or (isinstance(body, Tag) and is_private(body.tags))
         ]
 
     @staticmethod

@@ -22,7 +22,7 @@ from scanner.hub.stores import open_store
 from scanner.hub.stores.protocol import PUBLIC, Box, Known, Store
 from scanner.records import Kind
 from scanner.sealing import seal
-from tests.helpers.maps import STORES, database
+from tests.helpers.maps import STORES, database, keep
 from tests.helpers.reports import DAY, ORIGIN, entry, record
 
 KEY = PrivateKey(bytes(range(32)))
@@ -186,6 +186,45 @@ def test_a_private_home_is_never_published(store: Store, desk: ReviewDesk) -> No
     desk.act("ana", want("confirm", camera_id))
     take_in(store, *[record([entry((0, 0))]) for _ in range(5)])
     assert public(store) == []
+
+
+@BOTH
+def test_a_private_home_stays_hidden_when_the_tagged_record_leaves_the_map(
+    store: Store, desk: ReviewDesk
+) -> None:
+    with store.transaction():
+        for number, cohort in enumerate(("north", "south", "east")):
+            keep(store, f"{number:032x}", record([entry((0, 0))]), cohort)
+    while mapping.fuse_waiting(store, NAME):
+        pass
+    number = desk.act("ana", want("tag", ids(store)[0], tags={"surveillance:zone": "home"}))
+    assert desk.queue() == []
+    with store.transaction():
+        store.set_cohort_state("north", "held")
+    mapping.fuse_again(store, NAME, store.reports_of_cohort("north"))
+    assert [s.camera.reports for s in store.cameras()] == [2]
+    assert public(store) == []
+    assert mapping.rebuild(store, NAME) == []
+    desk.undo("ana", number)
+    assert len(public(store)) == 1
+
+
+def test_what_is_seen_again_beside_a_private_home_waits_for_a_reviewer(
+    store: Store, desk: ReviewDesk
+) -> None:
+    for _ in range(2):
+        take_in(store, record([entry((0, 0))], common_m=1))
+    (bell,) = ids(store)
+    desk.act("ana", want("tag", bell, tags={"camera:type": "doorbell"}))
+    for _ in range(2):
+        take_in(store, record([entry((8, 0), Kind.BULLET)], common_m=1))
+    (new,) = set(ids(store)) - {bell}
+    assert public(store) == []
+    assert [(item.id, item.reasons) for item in desk.queue()] == [
+        (new, ["in a place that was rejected, beside a private home"])
+    ]
+    desk.act("ana", want("confirm", new))
+    assert [f.id for f in public(store)] == [new]
 
 
 @pytest.mark.parametrize(

@@ -351,6 +351,42 @@ def test_a_doorbell_is_private() -> None:
     assert found.private
 
 
+DOORBELL = Tag({"camera:type": "doorbell"})
+
+
+@pytest.mark.parametrize("kind", [Kind.DOME, Kind.BULLET])
+def test_the_place_of_a_doorbell_stays_rejected_without_the_record_that_was_tagged(
+    kind: Kind,
+) -> None:
+    here, again = camera((0, 0), 1), camera((2, 0), 2, kind=kind)
+    log = [line(1, "tag", here, DOORBELL)]
+    assert [(j.verdict, j.tombstone) for j in apply([again], log)] == [("rejected", 1)]
+    # A word on the doorbell itself changes nothing about that.
+    for verb in ("confirm", "withdraw", "gone"):
+        assert apply([again], [*log, line(2, verb, here)])[0].verdict == "rejected"
+    assert apply([again], [*log, line(2, "undo", here, Undo(1))])[0].verdict is None
+    for tags in ({"camera:type": ""}, {"camera:type": "fixed"}):
+        assert apply([again], [*log, line(2, "tag", here, Tag(tags))])[0].verdict is None
+    assert apply([again], [*log, line(2, "tag", here, Tag({"height": "2"}))])[0].tombstone == 1
+
+
+def test_beside_a_doorbell_a_later_look_publishes_and_an_earlier_one_does_not() -> None:
+    bell, other = camera((0, 0), 1), camera((8, 0), 2)
+    tag = line(2, "tag", bell, DOORBELL)
+    for lines, verdict in (
+        ([line(1, "confirm", other), tag], "rejected"),
+        ([tag, line(3, "withdraw", other)], "rejected"),
+        ([tag, line(3, "confirm", other)], "confirmed"),
+    ):
+        found = apply([bell, other], lines)
+        assert [j.private for j in found] == [True, False]
+        assert found[1].verdict == verdict
+        assert found[1].tombstone == (None if verdict == "confirmed" else 2)
+    seen = Word(bell.kind, bell.kind_share, bell.covariance, (anchor(2),))
+    spared = line(2, "tag", bell, Tag(DOORBELL.tags, seen))
+    assert apply([bell, other], [spared])[1].verdict is None
+
+
 # --- the log as a whole -------------------------------------------------------------------------
 
 CAMERAS = [
@@ -371,6 +407,8 @@ ENTRIES = st.one_of(
         st.just("tag"),
         st.builds(Tag, st.dictionaries(st.sampled_from("ab"), st.sampled_from(["", "x", "y"]))),
     ),
+    st.just(("tag", DOORBELL)),
+    st.just(("tag", Tag({"camera:type": ""}))),
     st.tuples(st.just("undo"), st.integers(1, 12).map(Undo)),
 )
 

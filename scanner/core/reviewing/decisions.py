@@ -7,7 +7,8 @@ their numbers and the last word counts; one that was undone is as if it had neve
 
 A rejection is also a tombstone at its place: a camera that appears there later, under whatever
 name, stays rejected until a reviewer confirms it. Those that stood beside it when the reviewer
-rejected it are known to be others and are spared.
+rejected it are known to be others and are spared. So is the tag of a private home; only taking
+the tag away lifts it, not a word on that camera.
 """
 
 from collections import defaultdict
@@ -26,9 +27,10 @@ from scanner.core.reviewing.reviewlog import (
     Move,
     Rollback,
     Split,
-    Tag,
     Verdict,
+    is_private,
     standing,
+    tags_of,
 )
 from scanner.core.reviewing.tombstones import Graves, last_word
 from scanner.core.wire import Basis
@@ -42,11 +44,6 @@ OSM_KINDS: Final[Mapping[str, Kind]] = {
     "dome": Kind.DOME,
     "panning": Kind.PTZ,
 }
-PRIVATE: Final = (  # a camera of a private home: it is on nobody's map
-    ("camera:type", "doorbell"),
-    ("surveillance:type", "doorbell"),
-    ("surveillance:zone", "home"),
-)
 
 # --- what comes out -----------------------------------------------------------------------------
 
@@ -129,18 +126,17 @@ def apply(cameras: Iterable[Camera], actions: Iterable[Decision]) -> list[Judged
 def _judge(camera: Camera, said: Sequence[tuple[Decision, Body]], tombstone: int | None) -> Judged:
     word = last_word(said)
     verdict = VERDICTS[word.verb] if word else None
-    tags: dict[str, str] = {}
+    if tombstone is not None and verdict != "rejected":
+        verdict = None  # it was said before somebody knew of a private home there
+    tags = tags_of(said)
     place = Place(
         lat_deg=camera.lat_deg, lon_deg=camera.lon_deg, sigma_m=camera.sigma_m, basis="reports"
     )
     for _, body in said:
-        if isinstance(body, Tag):
-            tags |= body.tags
-        elif isinstance(body, Move):
+        if isinstance(body, Move):
             place = Place(
                 lat_deg=body.lat_deg, lon_deg=body.lon_deg, sigma_m=body.sigma_m, basis="reviewer"
             )
-    tags = {key: value for key, value in sorted(tags.items()) if value}
     kind = _kind(camera, tags)
     return Judged(
         camera=camera,
@@ -152,7 +148,7 @@ def _judge(camera: Camera, said: Sequence[tuple[Decision, Body]], tombstone: int
         maker=_from_tag(tags, "manufacturer", "model"),
         operator=_from_tag(tags, "operator"),
         tags=tags,
-        private=any(tags.get(key) == value for key, value in PRIVATE),
+        private=is_private(tags),
         tombstone=None if verdict else tombstone,
         actions=tuple(action.number for action, _ in said),
     )

@@ -14,6 +14,11 @@ from scanner.records import Covariance, Kind
 
 REST_MAX: Final = 200  # members noted of what stays behind at a split
 MOVED_SIGMA_M: Final = 1.0  # of a place that a reviewer gave
+PRIVATE: Final = (  # a camera of a private home: it is on nobody's map
+    ("camera:type", "doorbell"),
+    ("surveillance:type", "doorbell"),
+    ("surveillance:zone", "home"),
+)
 
 Anchor: TypeAlias = tuple[str, int]  # record id, index of the camera in it
 Verdict = Literal["confirmed", "rejected", "gone"]
@@ -67,6 +72,7 @@ class Tag(msgspec.Struct, frozen=True, tag="tag"):
     """OpenStreetMap tags; an empty value takes one away."""
 
     tags: dict[str, str]
+    seen: Word | None = None  # of a private home: the camera, as with a rejection
 
 
 class Undo(msgspec.Struct, frozen=True, tag="undo"):
@@ -191,12 +197,26 @@ def named(action: Decision, body: Body) -> tuple[Anchor, ...]:
             return action.anchor, other
         case Split(named=named, rest=rest):
             return action.anchor, *named.anchors, *rest.anchors
-        case Word(spared=spared):
+        case Word(spared=spared) | Tag(seen=Word(spared=spared)):
             return action.anchor, *spared
         case Rollback():
             return ()
         case _:
             return (action.anchor,)
+
+
+def tags_of(said: Iterable[tuple[Decision, Body]]) -> dict[str, str]:
+    """The tags that lines set, the last one counts."""
+    tags: dict[str, str] = {}
+    for _, body in said:
+        if isinstance(body, Tag):
+            tags |= body.tags
+    return {key: value for key, value in sorted(tags.items()) if value}
+
+
+def is_private(tags: Mapping[str, str]) -> bool:
+    """Whether tags say that a camera belongs to a private home."""
+    return any(tags.get(key) == value for key, value in PRIVATE)
 
 
 def anchor_of(member: Member) -> Anchor:
