@@ -5,6 +5,7 @@ see is made of that. So all of the map can be made again from the records and th
 """
 
 import itertools
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -32,7 +33,8 @@ BATCH: Final = 5_000  # records looked at together: those of one place are fused
 LONGEST_S: Final = 2.0  # after which no more of them are begun: records to take in wait
 HELD_S: Final = 0.5  # after which a transaction takes no more: others wait for its areas
 AREAS_MAX: Final = 500  # that it may hold: a server has room for some 6,000 locks of everybody
-POLICY: Final = "policy"  # under which the projection was made
+POLICY: Final = "policy"  # by which cameras are published
+UNFINISHED: Final = "policy unfinished"  # who is applying it to the map; empty when that is done
 PROJECT_BATCH: Final = 2_000
 
 Name = Callable[[str, int], str]
@@ -54,37 +56,57 @@ def policy_of(store: Store) -> Policy:
     return OPEN if text is None else msgspec.json.decode(text, type=Policy)
 
 
-def set_policy(store: Store, policy: Policy) -> bool:
-    """Publish by this rule; whether the projection had to be made again. Raises StoreError."""
+def set_policy(store: Store, policy: Policy, *, unless_set: bool = False) -> bool:
+    """Publish by this rule; whether the projection had to be made again. Raises StoreError.
+
+    Others may fuse meanwhile. What was broken off is done again by the next call, whatever its
+    rule. ``unless_set``: only if there is no rule yet.
+    """
     text = msgspec.json.encode(policy).decode()
-    if store.get_meta(POLICY) == text:
+    if store.get_meta(POLICY) == text and not store.get_meta(UNFINISHED):
         return False
-    lines = store.actions()
-    after: str | None = None
-    while stored := store.cameras(limit=PROJECT_BATCH, after_id=after):
-        # Applying decisions to cameras that have them applied changes nothing.
-        judged = decisions.apply([s.camera for s in stored], lines)
-        ids = {s.camera.members[0]: s.id for s in stored}
-        cohorts = _cohorts(store, judged, policy)
-        with store.transaction():
-            store.put_cameras(
-                [],
-                [
-                    _line(j, policy, count, ids[j.camera.members[0]])
-                    for j, count in zip(judged, cohorts, strict=True)
-                ],
-            )
-        after = stored[-1].id
+    mine = secrets.token_hex(8)
     with store.transaction():
-        store.put_meta(POLICY, text)
+        store.hold_map(alone=True)
+        if unless_set and store.get_meta(POLICY) is not None:
+            return False
+        # The rule first: what is fused from now on obeys it, and the rest follows page by page.
+        store.put_metas({POLICY: text, UNFINISHED: mine})
+    after: str | None = ""
+    while after is not None:
+        after = _project_page(store, after)
+    with store.transaction():
+        store.hold_map(alone=True)
+        if store.get_meta(UNFINISHED) == mine:  # else another began after us and will say so
+            store.put_meta(UNFINISHED, "")
     return True
 
 
-def _ready(store: Store) -> Policy:
-    """The rule; a map from before there was a projection is given one first."""
+def _project_page(store: Store, after_id: str) -> str | None:
+    """Make the next cameras' projection again; the last one's id, None if there were none."""
+    with store.transaction():
+        # Alone: read before another fuser's commit, the page would undo what that one did.
+        store.hold_map(alone=True)
+        stored = store.cameras(limit=PROJECT_BATCH, after_id=after_id)
+        policy = policy_of(store)
+        # Applying decisions to cameras that have them applied changes nothing.
+        judged = decisions.apply([s.camera for s in stored], store.actions())
+        ids = {s.camera.members[0]: s.id for s in stored}
+        cohorts = _cohorts(store, judged, policy)
+        store.put_cameras(
+            [],
+            [
+                _line(j, policy, count, ids[j.camera.members[0]])
+                for j, count in zip(judged, cohorts, strict=True)
+            ],
+        )
+    return stored[-1].id if stored else None
+
+
+def _ready(store: Store) -> None:
+    """Give a rule to a map from before there was a projection."""
     if store.get_meta(POLICY) is None:
-        set_policy(store, OPEN)
-    return policy_of(store)
+        set_policy(store, OPEN, unless_set=True)
 
 
 # --- fusing ---------------------------------------------------------------------------------------
@@ -99,13 +121,13 @@ def fuse_waiting(store: Store, name: Name) -> list[Delta]:
     """
     if not store.waiting(1):
         return []
-    policy = _ready(store)
+    _ready(store)
     begun = time.monotonic()
     left = pieces(store.waiting(BATCH))
     deltas: list[Delta] = []
     while time.monotonic() - begun < LONGEST_S and (first := next(left, None)):
         with store.transaction():
-            work = _Work(store, name, policy)
+            work = _Work(store, name)
             for fresh in itertools.chain([first], left):
                 work.fuse(fresh, wanted=store.waiting_of)
                 if time.monotonic() - work.begun > HELD_S or len(work.areas) > AREAS_MAX:
@@ -119,9 +141,9 @@ def fuse_again(store: Store, name: Name, numbers: Iterable[int]) -> list[Delta]:
 
     Those that take no part in the map any more are taken out of it. Raises StoreError.
     """
-    policy = _ready(store)
+    _ready(store)
     with store.transaction():
-        work = _Work(store, name, policy, wait=True)
+        work = _Work(store, name, wait=True)
         for changed in together(store.reports(numbers)):
             work.fuse(changed)
         return work.deltas
@@ -129,13 +151,12 @@ def fuse_again(store: Store, name: Name, numbers: Iterable[int]) -> list[Delta]:
 
 def refresh(store: Store, box: Box, *, name: Name) -> list[Delta]:
     """Apply the log to the cameras of a box, inside the transaction that changed the log."""
-    policy = policy_of(store)
+    work = _Work(store, name, wait=True)
     wanted: set[str] = set()
     for action in store.actions_near(box):
         body = decode_body(action)
         if isinstance(body, Merge | Split):
             wanted |= {record_id for record_id, _ in named(action, body)}
-    work = _Work(store, name, policy, wait=True)
     for changed in together(store.reports(store.numbers_of(wanted).values())):
         work.fuse(changed)
     with store.region(areas_of(box), wait=True):
@@ -145,8 +166,10 @@ def refresh(store: Store, box: Box, *, name: Name) -> list[Delta]:
 
 def rebuild(store: Store, name: Name) -> list[Delta]:
     """Fuse all records afresh; returns what differs from the map as it was. Raises StoreError."""
-    policy = _ready(store)
+    _ready(store)
     with store.transaction():
+        store.hold_map(alone=True)  # else what is fused while we read is lost
+        policy = policy_of(store)
         reports = store.all_reports()
         judged = decisions.apply(fuse(reports), store.actions())
         before = {stored.id: stored for stored in store.cameras()}
@@ -161,10 +184,11 @@ def rebuild(store: Store, name: Name) -> list[Delta]:
 class _Work:
     """Parts of the map, one after the other, in one transaction."""
 
-    def __init__(self, store: Store, name: Name, policy: Policy, *, wait: bool = False) -> None:
+    def __init__(self, store: Store, name: Name, *, wait: bool = False) -> None:
+        store.hold_map()
         self._store = store
         self._name = name
-        self._policy = policy
+        self._policy = policy_of(store)
         self._reviewed = bool(store.actions(limit=1))
         self._wait = wait
         self.begun = time.monotonic()

@@ -582,6 +582,31 @@ def _enter(store: Store, order: list[str]) -> None:
         order.append("two")
 
 
+@pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True)])
+def test_who_has_the_map_alone_shares_it_with_nobody(
+    again: Open,
+    first: bool,  # noqa: FBT001
+    second: bool,  # noqa: FBT001
+) -> None:
+    one, two = again(), again()
+    seen: list[str | None] = []
+
+    def other() -> None:
+        with two.transaction():
+            two.hold_map(alone=second)
+            seen.append(two.get_meta("rule"))
+
+    with one.transaction():
+        one.hold_map(alone=first)
+        waiter = threading.Thread(target=other)
+        waiter.start()
+        waiter.join(0.3)
+        assert seen == []
+        one.put_meta("rule", "new")
+    waiter.join(10)
+    assert seen == ["new"]  # read after the wait, not as it was before
+
+
 def test_what_cannot_be_done_is_a_store_error(store: Store) -> None:
     name, cell, camera, shown = line(1, 52.37, 4.89)
     with pytest.raises(StoreError), store.transaction():

@@ -26,6 +26,7 @@ _VALUES: Final = "VALUES ("
 CONNECT_S: Final = 10
 PREPARE_AFTER: Final = 2  # times that a statement is sent before the server keeps its plan
 MIGRATING: Final = 0x63637476  # the advisory lock of who makes the tables
+MAPPING: Final = 0x6D617073  # the advisory lock of the map as a whole
 FUSING: Final = 0x66757365  # first half of the advisory locks of areas
 MERCATOR_M: Final = 20037508.342789244  # half the side of EPSG:3857
 _AWAIT_AREAS: Final = (
@@ -180,6 +181,11 @@ class PostgresStore(Intake, Mapped, Ledger):
         if not self._db.row("SELECT 1 FROM pg_class WHERE oid = to_regclass('meta')"):
             return 0
         return int(self.get_meta("schema") or 0)
+
+    def hold_map(self, *, alone: bool = False) -> None:
+        """An advisory lock that ends with the transaction; those who wait are served in turn."""
+        shared = "" if alone else "_shared"
+        self._db.row(f"SELECT pg_advisory_xact_lock{shared}(?)", (MAPPING,))
 
     @contextlib.contextmanager
     def region(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[bool]:

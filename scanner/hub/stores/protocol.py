@@ -113,6 +113,12 @@ class Store(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; on return it survives a power cut."""
 
+    def hold_map(self, *, alone: bool = False) -> None:
+        """Until the transaction ends nobody else has the map alone, or has it at all.
+
+        Inside a transaction, before it reads anything of the map or the rule of publication.
+        """
+
     def region(self, cells: Iterable[str], *, wait: bool = False) -> AbstractContextManager[bool]:
         """Be the only one who fuses in these areas, by any names, until the transaction ends.
 

@@ -181,6 +181,9 @@ class SqliteStore(Intake, Mapped, Ledger):
             )
         self._db.run(f"PRAGMA user_version = {step}")
 
+    def hold_map(self, *, alone: bool = False) -> None:
+        """The write lock of the transaction keeps out every other."""
+
     @contextlib.contextmanager
     def region(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[bool]:  # noqa: ARG002
         """The write lock of the transaction keeps out every other."""
