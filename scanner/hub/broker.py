@@ -150,10 +150,9 @@ class Mosquitto:
         lines = [f"{role}:{_hashed(self._passwords[role])}" for role in ROLES]
         _write_private(folder / "passwd", "\n".join(lines) + "\n")
         text = (HERE / "mosquitto.conf").read_text(encoding="utf-8")
-        text = text.replace("/etc/mosquitto", str(folder)).replace(
-            "/var/lib/mosquitto", str(folder)
-        )
+        text = text.replace("/etc/mosquitto", str(folder))
         text = text.replace("listener 1883 127.0.0.1", f"listener {self.port} {LOOPBACK}")
+        text += f"persistence_location {folder}/\n"
         if os.geteuid() == 0:
             text += "user root\n"  # else it changes to a user who cannot read these files
         _write_private(folder / "mosquitto.conf", text)

@@ -15,8 +15,18 @@ from scanner.config import Mqtt
 from scanner.errors import BrokerError
 from scanner.hub import broker
 from scanner.network.mqtt import NEW, Link, Message
+from tests.helpers.broker import Mosquitto
 from tests.helpers.waiting import until
 
+SHIPPED = Path(broker.__file__).parent
+# What Debian 12 installs as /etc/mosquitto/mosquitto.conf.
+DEBIAN = """
+pid_file {folder}/mosquitto.pid
+persistence true
+persistence_location {folder}/
+log_dest file {folder}/mosquitto.log
+include_dir {folder}/conf.d
+"""
 ROOT = "cctv/v1"
 EVERYWHERE = [
     f"{ROOT}/in",
@@ -127,6 +137,33 @@ def test_files_with_secrets_are_private_and_stay_the_same(tmp_path: Path) -> Non
     second = broker.start(tmp_path)
     assert second.access("scanner").password == before
     second.stop()
+
+
+def test_the_shipped_settings_are_taken_beside_those_of_debian(tmp_path: Path) -> None:
+    """As their first lines say: copied, two passwords given, and the state outlives a restart."""
+    served = Mosquitto(tmp_path, DEBIAN)
+    text = (SHIPPED / "mosquitto.conf").read_text().replace("/etc/mosquitto", str(tmp_path))
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "mosquitto.conf").write_text(
+        text.replace("listener 1883", f"listener {served.port}")
+    )
+    (tmp_path / "acl").write_bytes((SHIPPED / "acl").read_bytes())
+    for first, who in ((["-c"], "hub"), ([], "scanner")):
+        command = ["mosquitto_passwd", *first, "-b", tmp_path / "passwd", who, f"secret of {who}"]
+        subprocess.run(command, check=True)
+    named = msgspec.structs.replace(served.settings, username="hub")
+    with served:
+        hub = connect(named, "secret of hub")
+        hub.send([Message(f"{ROOT}/map/u/1/7/3/z/t", b"cell", retain=True)], 5)
+        hub.close()
+        with pytest.raises(BrokerError, match="refuses us"):
+            connect(named, "another")
+        served.restart()
+        got: list[bytes] = []
+        reader = connect(served.settings, "", got)
+        reader.subscribe(f"{ROOT}/map/#", 5)
+        until(lambda: got == [b"cell"])
+        reader.close()
 
 
 def test_a_port_in_use_is_named(running: broker.Broker, tmp_path: Path) -> None:
