@@ -27,6 +27,14 @@ import msgspec
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+def from_checkout(extras: str) -> str:
+    """The hint how to get what an extra brings: our name is on no index, and must be asked of none.
+
+    ``extras`` as in ``pyproject.toml``, separated by commas.
+    """
+    return f"in a checkout: pip install -e '.[{extras}]'"
+
+
 class ScannerError(Exception):
     """Something went wrong that a person can act on.
 

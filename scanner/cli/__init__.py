@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from scanner import __version__
 from scanner.config import Config, load
-from scanner.errors import ScannerError, UsageError
+from scanner.errors import ScannerError, UsageError, from_checkout
 
 COMMANDS: Final = (
     *("run", "watch", "relay", "detect", "replay", "outbox", "home", "wipe", "enrol", "tokens"),
@@ -86,10 +86,10 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
         try:
             module = importlib.import_module(f"scanner.cli.{name}")
         except ModuleNotFoundError as e:
-            needs = f"needs pip install 'cctv-scanner[{EXTRAS.get(e.name or '', 'hub,replay')}]'"
+            remedy = from_checkout(EXTRAS.get(e.name or "", "hub,replay"))
             if wanted:
-                raise UsageError(f"`scanner {name}` {needs}", hint=f"{e.name} is missing") from e
-            subparsers.add_parser(name, help=needs)
+                raise UsageError(f"`scanner {name}` needs {e.name}", hint=remedy) from e
+            subparsers.add_parser(name, help=f"needs {e.name}; {remedy}")
             continue
         module.add_parser(subparsers)
     return parser

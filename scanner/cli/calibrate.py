@@ -17,7 +17,7 @@ from scanner.cli.text import Progress, json_line
 from scanner.core.lens import calibration
 from scanner.core.lens.calibration import NotCalibrated, WornLens
 from scanner.core.lens.lenses import Calibration, calibration_from_lens, encode
-from scanner.errors import StoreError, UsageError
+from scanner.errors import StoreError, UsageError, from_checkout
 from scanner.frame import Pixels
 from scanner.pipeline import find_all
 from scanner.records import NotLocated, Track
@@ -29,7 +29,6 @@ MAX_RMS_PX: Final = 2.0
 VIDEO_RATE: Final = 1.0  # frames per second in which the board is looked for
 BETTER: Final = 0.95  # what a further coefficient must make of the residual to be worth its noise
 A4_MM: Final = (297.0, 210.0)
-INSTALL_HINT: Final = "pip install 'cctv-scanner[calibrate]'"
 
 Corners = NDArray[np.float32]  # (n, 1, 2) pixels
 Size = tuple[int, int]  # width, height
@@ -154,7 +153,7 @@ def _opencv() -> Any:
     try:
         return importlib.import_module("cv2")
     except ImportError as e:
-        raise UsageError("finding a board needs OpenCV", hint=INSTALL_HINT) from e
+        raise UsageError("finding a board needs OpenCV", hint=from_checkout("calibrate")) from e
 
 
 def _pictures(paths: Sequence[Path]) -> Iterator[tuple[str, Pixels]]:

@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 from scanner.cli.doctor_device import Check, Device, Note, installed
 from scanner.config_front import NO_PIN
-from scanner.errors import ConfigError, DeviceError
+from scanner.errors import ConfigError, DeviceError, from_checkout
 from scanner.hardware import edgetpu
 from scanner.hardware.board import HOT_C, SUPPLY, THROTTLED, Board
 from scanner.hardware.live import GNSS_FROM_S
@@ -110,7 +110,7 @@ def _ble(device: Device) -> str:
     if not wanted:
         return "not used"
     if not installed("bleak"):
-        raise DeviceError("bleak is not installed", hint="pip install 'cctv-scanner[pi]'")
+        raise DeviceError("bleak is not installed", hint=from_checkout("pi"))
     radios = device.glob("/sys/class/bluetooth/hci*")
     if not radios:
         raise DeviceError("no Bluetooth radio", hint="dtoverlay=disable-bt in config.txt?")

@@ -16,7 +16,7 @@ from scanner import enrolment, signing
 from scanner.cli import add_config_option
 from scanner.disk import make_folder, replace
 from scanner.enrolment import Enrolment, Signed
-from scanner.errors import ConfigError, StoreError, UsageError
+from scanner.errors import ConfigError, StoreError, UsageError, from_checkout
 
 PICTURES: Final = (".png", ".jpg", ".jpeg")
 PASSWORD_FILE: Final = "mqtt-password"  # noqa: S105 - where systemd's LoadCredential looks for it
@@ -81,7 +81,7 @@ def _from_picture(path: Path) -> str:
     except ImportError as e:
         raise UsageError(
             "reading a QR code needs OpenCV",
-            hint="pip install 'cctv-scanner[calibrate]', or read it with a phone and give the text",
+            hint=f"{from_checkout('calibrate')}; or read it with a phone and give the text",
         ) from e
     picture = _grey(path)
     # Of codes as large as an enrolment's, found by markers all of 25 were read, by contours 11.

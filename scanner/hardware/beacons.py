@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from scanner.core.hints import Advertisement, Signature, match
-from scanner.errors import DeviceError
+from scanner.errors import DeviceError, from_checkout
 from scanner.hardware.live import CLOSE_S, POLL_S, boot_ns
 
 ADAPTER: Final = "/org/bluez/hci0"
@@ -89,9 +89,7 @@ class Beacons:
             self._errors: Any = importlib.import_module("dbus_fast.errors")
             self._aio: Any = importlib.import_module("dbus_fast.aio")
         except ModuleNotFoundError as e:
-            raise DeviceError(
-                "Bluetooth hints need bleak", hint="pip install 'cctv-scanner[pi]'"
-            ) from e
+            raise DeviceError("Bluetooth hints need bleak", hint=from_checkout("pi")) from e
         self._heard: deque[int] = deque(maxlen=KEPT)
         self._looking: set[asyncio.Task[None]] = set()
         self._state = "not there yet"

@@ -17,7 +17,7 @@ import msgspec
 
 from scanner.core.fixes import Fix, Lost
 from scanner.core.nmea import NmeaReader
-from scanner.errors import DeviceError
+from scanner.errors import DeviceError, from_checkout
 from scanner.hardware.live import POLL_S, SILENCE_S, LivePositions, boot_ns
 
 NORDIC_UART_TX: Final = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
@@ -115,9 +115,7 @@ class BlePositions(LivePositions):
             self._bleak: ModuleType = importlib.import_module("bleak")
             dbus = importlib.import_module("dbus_fast.errors")
         except ModuleNotFoundError as e:
-            raise DeviceError(
-                "Bluetooth receivers need bleak", hint="pip install 'cctv-scanner[pi]'"
-            ) from e
+            raise DeviceError("Bluetooth receivers need bleak", hint=from_checkout("pi")) from e
         super().__init__(f"Bluetooth receiver {receiver}", sigma_m=sigma_m)
         self._lost = (self._bleak.BleakError, dbus.DBusFastError, EOFError)
         self._receiver = receiver

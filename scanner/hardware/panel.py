@@ -16,7 +16,7 @@ from typing import Any, Final
 from scanner.config_front import PanelSettings
 from scanner.core.blink import Lamp, Levels, Showing, State
 from scanner.core.button import Action, Contact, Gesture, Talk
-from scanner.errors import DeviceError
+from scanner.errors import DeviceError, from_checkout
 
 CLOSE_S: Final = 5.0
 LGPIO_PIPE: Final = ".lgd-nfy*"  # lgpio leaves a named pipe in the folder it is imported in
@@ -34,7 +34,7 @@ def lgpio_factory(folder: Path) -> Any:
         with contextlib.chdir(folder):
             factory = importlib.import_module("gpiozero.pins.lgpio").LGPIOFactory()
     except ModuleNotFoundError as e:
-        raise DeviceError(f"the panel needs {e.name}", hint="pip install 'cctv-scanner[pi]'") from e
+        raise DeviceError(f"the panel needs {e.name}", hint=from_checkout("pi")) from e
     except Exception as e:  # lgpio raises errors of its own, of no common base
         raise DeviceError(
             f"the panel's pins cannot be driven: {e}",
@@ -59,9 +59,7 @@ class GpioPanel:
         try:
             gpiozero = importlib.import_module("gpiozero")
         except ModuleNotFoundError as e:
-            raise DeviceError(
-                "the panel needs gpiozero", hint="pip install 'cctv-scanner[pi]'"
-            ) from e
+            raise DeviceError("the panel needs gpiozero", hint=from_checkout("pi")) from e
         self._act = act
         self._clock = time.monotonic
         self._showing = Showing(invisible=settings.invisible)

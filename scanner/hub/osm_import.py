@@ -17,7 +17,7 @@ from xml.parsers import expat
 import msgspec
 
 from scanner.core.osm import reading as osm_reading
-from scanner.errors import UNREADABLE, UsageError
+from scanner.errors import UNREADABLE, UsageError, from_checkout
 from scanner.hub.stores.protocol import Known
 
 VERSION: Final = "@version"  # of the node, kept among its tags: without it none can be changed
@@ -113,7 +113,7 @@ def _from_xml(path: Path) -> Iterator[Known]:
 def _from_pyosmium(path: Path) -> Iterator[Known]:
     if importlib.util.find_spec("osmium") is None:
         raise UsageError(
-            f"{path}: needs pyosmium", hint="pip install 'cctv-scanner[osm]', or give it as .osm"
+            f"{path}: needs pyosmium", hint=f"{from_checkout('osm')}; or give it as .osm"
         )
     command = [sys.executable, "-m", "scanner.hub.osm_packed", str(path)]
     with subprocess.Popen(  # noqa: S603 - our own module

@@ -5,7 +5,7 @@ import socket
 import ssl
 
 from scanner.config import Mqtt
-from scanner.errors import BrokerError, ConfigError
+from scanner.errors import BrokerError, ConfigError, from_checkout
 
 
 def dial(settings: Mqtt, tls: ssl.SSLContext | None, timeout_s: float) -> socket.socket:
@@ -30,9 +30,7 @@ def _through_proxy(settings: Mqtt, timeout_s: float) -> socket.socket | None:
     try:
         import socks  # noqa: PLC0415 - only with a proxy
     except ModuleNotFoundError as e:
-        raise ConfigError(
-            "mqtt.socks_proxy needs PySocks", hint="pip install 'cctv-scanner[tor]'"
-        ) from e
+        raise ConfigError("mqtt.socks_proxy needs PySocks", hint=from_checkout("tor")) from e
     host, _, port = settings.socks_proxy.rpartition(":")
     # Tor leads each pair of name and password over another circuit (IsolateSOCKSAuth, torrc(5)).
     line: socket.socket = socks.create_connection(

@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from scanner.config import Mqtt
-from scanner.errors import BrokerError, ConfigError
+from scanner.errors import BrokerError, ConfigError, from_checkout
 
 NEW: Final = 5  # MQTT 5
 OLD: Final = 3  # MQTT 3.1.1
@@ -278,9 +278,7 @@ def _use_proxy(client: Client, proxy: str) -> None:
     try:
         import socks  # noqa: PLC0415 - only with a proxy
     except ModuleNotFoundError as e:
-        raise ConfigError(
-            "mqtt.socks_proxy needs PySocks", hint="pip install 'cctv-scanner[tor]'"
-        ) from e
+        raise ConfigError("mqtt.socks_proxy needs PySocks", hint=from_checkout("tor")) from e
     host, _, port = proxy.rpartition(":")
     client.proxy_set(
         proxy_type=socks.SOCKS5,

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from scanner.errors import MediaError, UsageError
+from scanner.errors import MediaError, UsageError, from_checkout
 from scanner.frame import Frame, Pixels
 
 PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-INSTALL_HINT: Final = "pip install 'cctv-scanner[replay]'"
+INSTALL_HINT: Final = from_checkout("replay")
 NS: Final = 1_000_000_000
 
 

@@ -173,7 +173,7 @@ def test_opencv_is_asked_for_by_its_extra(tmp_path: Path) -> None:
     Image.new("RGB", (320, 240)).save(tmp_path / "a.png")
     result = without("cv2", "calibrate", str(tmp_path / "a.png"))
     assert result.returncode == 2
-    assert "pip install 'cctv-scanner[calibrate]'" in result.stderr
+    assert "pip install -e '.[calibrate]'" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""What a plain ``pip install cctv-scanner`` brings to a Pi, and what it leaves out."""
+"""What a plain ``pip install`` of the program brings to a Pi, and what it leaves out."""
 
 import re
 import subprocess
@@ -52,7 +52,7 @@ def test_the_relay_needs_neither_hub_nor_replay(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named() -> None:
     result = without("uvicorn", "hub", "keys")
     assert result.returncode == 2
-    assert "pip install 'cctv-scanner[hub]'" in result.stderr
-    assert "needs pip install" in without("uvicorn", "--help").stdout
+    assert "in a checkout: pip install -e '.[hub]'" in result.stderr
+    assert "pip install" in without("uvicorn", "--help").stdout
     result = without("av", "replay", "x.mp4", "--track", "README.md")
     assert result.returncode == 2

@@ -40,7 +40,7 @@ def main() -> int:
     try:
         import atheris  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError:
-        print("python -m tests.fuzz needs pip install 'cctv-scanner[fuzz]'", file=sys.stderr)
+        print("python -m tests.fuzz needs pip install -e '.[fuzz]'", file=sys.stderr)
         return 2
     if not args.inside:
         return _each(args.name, args.minutes)
