@@ -36,6 +36,12 @@ def test_pages_speak_of_the_project_alone(page: str) -> None:
     assert not re.search(r"/work/|/root/|\.\./shared|/tmp/", text_of(page))
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_asks_an_index_for_the_program(page: str) -> None:
+    """It is on none: whoever registered its name there would be trusted."""
+    assert not re.search(r"pip install \S*cctv-scanner", text_of(page))
+
+
 def test_the_reading_guide_is_true() -> None:
     """Each file exists, and makes what the guide says it makes."""
     guide = re.findall(r"``(\S+?\.py)``\s+makes an? (\w+)", scanner.__doc__ or "")
