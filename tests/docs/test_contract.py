@@ -227,14 +227,22 @@ def test_the_functions_of_the_node_red_flow_make_points_of_messages(browser: Bro
     ((point,),) = returned("cctv-points", encode_json(Cell(features=[FEATURE])))
     assert point["payload"].items() >= place.items()
     assert returned("cctv-points", b"") == [[]]
-    for word, wanted in (("moved", place), ("removed", {"name": "0011223344", "deleted": True})):
-        change = Change(
-            id=FEATURE.id, change=word, geometry=FEATURE.geometry, properties=FEATURE.properties
-        )
+    deleted = {"name": "0011223344", "deleted": True}
+    gone = msgspec.structs.replace(
+        FEATURE, properties=msgspec.structs.replace(FEATURE.properties, status="gone")
+    )
+    assert returned("cctv-points", encode_json(Cell(features=[gone]))) == [[{"payload": deleted}]]
+    for word, of, wanted in (
+        ("moved", FEATURE, place),
+        ("gone", gone, deleted),
+        ("updated", gone, deleted),
+        ("removed", FEATURE, deleted),
+    ):
+        change = Change(id=of.id, change=word, geometry=of.geometry, properties=of.properties)
         assert returned("cctv-change", encode_json(change))["payload"].items() >= wanted.items()
     page.close()
 
 
 def test_the_page_explains_every_field() -> None:
     for field in CameraProperties.__struct_fields__:
-        assert f"`{field}`" in PAGE or field == "status", field
+        assert f"| `{field}`" in PAGE or f", `{field}` |" in PAGE, field

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import mapbox_vector_tile
 import pytest
 
@@ -51,6 +52,33 @@ def test_every_example_runs(tmp_path: Path, url: str, block: str) -> None:
     answer = json.loads(ran.stdout)
     assert (answer["licence"], answer["notice"]) == ("ODbL-1.0", "No record is not no camera.")
     assert "one" in ran.stdout.decode() or answer.get("cameras") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "in_body", "tagged"),
+    [
+        ("cameras.geojson", True, True),
+        ("changes.json", True, False),
+        ("statistics", True, True),
+        ("camera/one", False, True),
+        ("tiles/14/8414/5384.mvt", False, True),
+        ("status", False, False),
+    ],
+)
+def test_licence_and_etag_stand_where_the_page_says(
+    url: str,
+    path: str,
+    in_body: bool,  # noqa: FBT001
+    tagged: bool,  # noqa: FBT001
+) -> None:
+    answer = httpx.get(f"{url}/api/{path}")
+    assert answer.status_code == 200
+    assert 'rel="license"' in answer.headers["link"]
+    if in_body:
+        assert answer.json().keys() >= {"licence", "notice"}
+    if tagged:
+        again = {"If-None-Match": answer.headers["etag"]}
+        assert httpx.get(f"{url}/api/{path}", headers=again).status_code == 304
 
 
 def test_the_page_names_every_public_path() -> None:
