@@ -96,6 +96,7 @@ class HubPage:
         serving = Step(more="--port 0", until=READY)
         return {
             "scanner hub reviewers add": Step(typed=TYPED),
+            "sudo scanner hub reviewers add": Step(typed=TYPED),
             "scanner hub serve --data hub": serving,
             "scanner hub serve --db": Step(instead=large, more="--port 0", until=READY, alone=True),
             "scanner hub work": Step(instead=large, until="broker"),
