@@ -51,7 +51,7 @@ def test_nothing_gets_through_the_wall_of_watch(tmp_path: Path, secret: Path) ->
     assert tried.pop("call openat2") == "ENOSYS"
     assert (tried.pop("records"), tried.pop("core"), tried.pop("dumpable")) == (1, [0, 0], 0)
     assert 0 < tried.pop("largest") < 100_000_000
-    assert tried.pop("read a device") in {"done", "ENOENT"}
+    assert tried.pop("read a device") in {"done", "ENOENT", "ENODEV"}  # as far as the wall goes
     assert {k: v for k, v in tried.items() if v not in REFUSED} == {}
     assert len(tried) > 60
     assert not list((tmp_path / "data").glob("*.jpg"))
