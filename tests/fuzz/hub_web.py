@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import h11
 import uvicorn
 from nacl.public import PrivateKey
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -67,8 +68,10 @@ class _Raised(logging.Handler):
         self.errors: list[BaseException] = []
 
     def emit(self, told: logging.LogRecord) -> None:
-        if told.exc_info and told.exc_info[1]:
-            self.errors.append(told.exc_info[1])
+        error = told.exc_info[1] if told.exc_info else None
+        # Where a body breaks off badly uvicorn has answered 400 before the application could.
+        if error and not isinstance(error, h11.LocalProtocolError):
+            self.errors.append(error)
 
 
 class HubWeb:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from scanner.errors import StoreError, UsageError
+from scanner.errors import StoreError, UsageError, from_checkout
 from scanner.hub.stores import migrations, morton
 from scanner.hub.stores.database import ROWS_AT_ONCE, Row, Values, marks
 from scanner.hub.stores.intake import Intake
@@ -18,9 +18,7 @@ from scanner.hub.stores.protocol import Box, Shown
 try:
     import psycopg
 except ImportError as e:  # an extra: only where it is wanted
-    raise UsageError(
-        "PostgreSQL needs psycopg", hint="pip install 'cctv-scanner[hub,postgres]'"
-    ) from e
+    raise UsageError("PostgreSQL needs psycopg", hint=from_checkout("hub,postgres")) from e
 
 _VALUES: Final = "VALUES ("
 CONNECT_S: Final = 10
