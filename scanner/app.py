@@ -21,9 +21,10 @@ from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.modelfile import model_file
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
-from scanner.pipeline import Counts, Finder, Sealer, watch
+from scanner.pipeline import Counts, Finder, watch
 from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack
+from scanner.reporting import Sealer
 from scanner.storage.known import Known
 from scanner.storage.outbox import OWN_FOLDER, Outbox
 from scanner.storage.tokens import Tokens, good_months, has_tokens

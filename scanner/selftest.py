@@ -20,10 +20,11 @@ from scanner.core.wire import Record
 from scanner.errors import StoreError
 from scanner.frame import Frame, Pixels
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, Sealer, watch
+from scanner.pipeline import Finder, watch
 from scanner.ports import Panel
 from scanner.records import Box, Detection, Kind, Position
 from scanner.replay.standins import MemoryStore, ScriptedDetector, ScriptedPositions
+from scanner.reporting import Sealer
 from scanner.sealing import seal, unseal
 
 MARK: Final = "selftest"  # the model's name in the record

@@ -38,8 +38,9 @@ from scanner.hardware.picamera import PicameraFrames, picamera2
 from scanner.hardware.positions import open_positions
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
-from scanner.pipeline import Counts, Finder, Sealer, watch
+from scanner.pipeline import Counts, Finder, watch
 from scanner.ports import FrameSource, Panel
+from scanner.reporting import Sealer
 from scanner.storage.known import Known
 from scanner.storage.outbox import Outbox
 

@@ -17,8 +17,8 @@ from scanner.core.places import SEEN_BITS
 from scanner.core.privacy import CAREFUL, DAY_S, HOSTILE, OPEN, QUARTER_DAYS
 from scanner.core.wire import SEALED_BYTES
 from scanner.errors import StoreError, UsageError
-from scanner.pipeline import Sealer
 from scanner.records import Sighting
+from scanner.reporting import Sealer
 from scanner.sealing import seal
 from scanner.storage import known as memory
 from scanner.storage.known import FILE_NAME, HALF_BYTES, KEPT, Known

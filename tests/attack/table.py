@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scanner.core.places import home_block
 from scanner.core.privacy import DAY_S, Policy
 from scanner.core.wire import decode_record, encode_record
-from scanner.pipeline import Sealer
 from scanner.replay.standins import MemoryStore
+from scanner.reporting import Sealer
 from scanner.simulated.volunteers import Month, Outing
 from scanner.simulated.walks import Array
 from scanner.storage.known import Known

@@ -37,11 +37,12 @@ from scanner.frame import Frame, Pixels
 from scanner.hardware.picamera import PicameraFrames
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, Sealer, watch
+from scanner.pipeline import Finder, watch
 from scanner.records import Position
 from scanner.replay.frames import VideoFrames
 from scanner.replay.lens import Board, Camera
 from scanner.replay.standins import ConsolePanel, ScriptedPositions
+from scanner.reporting import Sealer
 from scanner.sealing import seal
 from scanner.storage.outbox import Outbox
 

@@ -12,7 +12,7 @@ from scanner.core.schedule import Schedule
 from scanner.core.tiles import grid
 from scanner.errors import ConfigError
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, Sealer, watch
+from scanner.pipeline import Finder, watch
 from scanner.records import Position
 from scanner.replay.standins import (
     ConsolePanel,
@@ -21,6 +21,7 @@ from scanner.replay.standins import (
     ScriptedFrames,
     ScriptedPositions,
 )
+from scanner.reporting import Sealer
 from tests.helpers import walk
 
 NS = 1_000_000_000

@@ -24,7 +24,7 @@ from scanner.hub.service import DATABASE, Hub, Options
 from scanner.hub.stores import open_store
 from scanner.looking import Watcher
 from scanner.network.session import MqttPublisher
-from scanner.pipeline import Finder, Sealer, watch
+from scanner.pipeline import Finder, watch
 from scanner.records import Kind
 from scanner.relay import SENDING, Relay
 from scanner.replay.standins import (
@@ -34,6 +34,7 @@ from scanner.replay.standins import (
     ScriptedFrames,
     ScriptedPositions,
 )
+from scanner.reporting import Sealer
 from scanner.sealing import seal
 from scanner.storage.outbox import Outbox
 from tests.helpers import walk

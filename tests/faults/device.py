@@ -28,9 +28,10 @@ from scanner.core.wire import record_id
 from scanner.errors import DeviceError, ScannerError, StoreError
 from scanner.frame import Frame, Pixels
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, Sealer, watch
+from scanner.pipeline import Finder, watch
 from scanner.records import Detection, Position
 from scanner.replay.standins import ConsolePanel, ScriptedDetector, ScriptedPositions
+from scanner.reporting import Sealer
 from scanner.sealing import seal
 from scanner.storage.known import Known
 from scanner.storage.outbox import Outbox

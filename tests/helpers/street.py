@@ -18,9 +18,10 @@ from nacl.public import PublicKey
 from scanner.core import privacy
 from scanner.frame import Frame
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, Sealer, watch
+from scanner.pipeline import Finder, watch
 from scanner.records import Kind
 from scanner.replay.standins import ConsolePanel, ScriptedDetector, ScriptedPositions
+from scanner.reporting import Sealer
 from scanner.sealing import seal
 from scanner.storage.known import Known
 from scanner.storage.outbox import Outbox

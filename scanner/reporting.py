@@ -1,0 +1,110 @@
+"""What of a walk is reported: sites -> records, sealed, on the card."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from scanner.core import privacy
+from scanner.core.wire import Record
+from scanner.ports import RecordStore
+from scanner.records import Sighting, Withheld
+from scanner.storage.known import KEPT, Known
+
+
+class Sealer:
+    """Sites -> sealed records in the outbox.
+
+    When the card takes no more, sealed records wait in memory and are tried again with each new
+    one: a full disk that is cleared in time loses nothing. Under a policy with quiet minutes sites
+    wait here, in memory only, until the walk has gone on for so long; ``end`` drops the others.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        seal: Callable[[Record], bytes],
+        policy: privacy.Policy,
+        *,
+        model: str,
+        uniform: Callable[[], float],
+        known: Known | None = None,
+    ) -> None:
+        self._store = store
+        self._seal = seal
+        self._policy = policy
+        self._model = model
+        self._uniform = uniform
+        self._known = known or Known(None, policy, uniform=uniform)
+        self._unkept: list[tuple[bytes, int]] = []
+        self._start_ns: int | None = None
+        self._held: list[tuple[Sequence[Sighting], float | None]] = []
+
+    def take(
+        self, sites: Iterable[Sequence[Sighting]], utc_s: float | None, now_ns: int
+    ) -> list[Withheld]:
+        """Seal the sites that may leave, now that the boot clock says ``now_ns``.
+
+        Returns why others do not. ``utc_s`` is the time of these sites' last views.
+        """
+        if self._start_ns is None and utc_s is not None:
+            self._start_ns = now_ns
+        last_ns = now_ns - self._policy.quiet_s * 1e9
+        ripe: list[tuple[Sequence[Sighting], float | None]] = []
+        held: list[tuple[Sequence[Sighting], float | None]] = []
+        for site, at_s in [*self._held, *((site, utc_s) for site in sites)]:
+            waits = max(s.at_ns for s in site) > last_ns
+            (held if waits else ripe).append((site, at_s))
+        self._held = held
+        return [w for site, at_s in ripe if (w := self.seal(site, at_s))]
+
+    def end(self) -> list[Withheld]:
+        """The walk is over: what is still held belongs to its last minutes."""
+        dropped, self._held = self._held, []
+        self._known.walk_over()
+        withheld = Withheld(reason=privacy.LAST_MINUTES)
+        for _, utc_s in dropped:
+            self._known.count(withheld.reason, utc_s or 0.0)
+        return [withheld] * len(dropped)
+
+    def seal(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
+        """Seal one site for the card; says why if it must not leave."""
+        first_ns = min(s.at_ns for s in site)
+        due_s = privacy.due_s(self._policy, utc_s, self._uniform) if utc_s else 0
+        outcome = privacy.decide(
+            site,
+            self._policy,
+            utc_s=utc_s,
+            model=self._model,
+            due_s=due_s,
+            seen=self._known.at(utc_s) if utc_s else None,
+            home=self._known.home,
+            since_start_s=math.inf if self._start_ns is None else (first_ns - self._start_ns) / 1e9,
+            chance=self._uniform(),
+        )
+        if privacy.settles(outcome):
+            self._known.remember(site)
+        if isinstance(outcome, Withheld):
+            self._known.count(outcome.reason, utc_s or 0.0)
+            return outcome
+        self._known.count(KEPT, utc_s or 0.0)
+        self._unkept.append((self._seal(outcome), due_s))
+        return None
+
+    def keep(self) -> int:
+        """Put what is sealed on the card and return how many records that were.
+
+        Raises StoreError if the card takes no more; the rest waits for the next call.
+        """
+        kept = 0
+        while self._unkept:
+            payload, due_s = self._unkept[0]
+            self._store.add(payload, due_s=due_s)
+            self._unkept.pop(0)
+            kept += 1
+        # After the records: a power cut in between repeats a camera and loses none.
+        self._known.save()
+        return kept
+
+    @property
+    def unkept(self) -> int:
+        """Sealed records that are in memory only."""
+        return len(self._unkept)
