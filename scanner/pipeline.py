@@ -125,13 +125,17 @@ class Finder:
 def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> Counts:
     """Run until the source ends; what was found is on the card when this returns or raises.
 
-    Raises what the source raised, or StoreError if records could not be kept.
+    A long pause may make two walks of it: ``Sealer.parts``. Raises what the source raised, or
+    StoreError if records could not be kept.
     """
     waiting: list[Sighting] = []
     trouble: ScannerError | None = None
-    now_ns = 0
+    now_ns: int | None = None
     try:
         for frame in source.frames():
+            if now_ns is not None and sealer.parts((frame.at_ns - now_ns) / 1e9):
+                _end(waiting, finder, sealer, panel, now_ns)
+                waiting = []
             waiting += _seen(finder.take(frame), panel)
             panel.show(finder.state)
             now_ns = frame.at_ns
@@ -139,8 +143,7 @@ def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> 
             _keep(complete, finder, sealer, panel, now_ns)
     except ScannerError as e:
         trouble = e
-    waiting += _seen(finder.finish(), panel)
-    _keep(group(join(waiting)), finder, sealer, panel, now_ns, over=True)
+    _end(waiting, finder, sealer, panel, now_ns or 0)
     if sealer.unkept:
         lost = StoreError(
             f"{sealer.unkept} records could not be kept: the card takes no more",
@@ -182,6 +185,15 @@ def _split(sightings: Sequence[Sighting], now_ns: int) -> tuple[list[Site], list
         else:
             waiting += site
     return complete, waiting
+
+
+def _end(
+    waiting: Sequence[Sighting], finder: Finder, sealer: Sealer, panel: Panel, now_ns: int
+) -> None:
+    """The walk is over, or stood still for so long that what follows is another."""
+    found = [*waiting, *_seen(finder.finish(), panel)]
+    _keep(group(join(found)), finder, sealer, panel, now_ns, over=True)
+    finder.position = None  # the next walk begins where it is located, not before
 
 
 def _keep(

@@ -16,6 +16,7 @@ class Sealer:
     When the card takes no more, sealed records wait in memory and are tried again with each new
     one: a full disk that is cleared in time loses nothing. Under a policy with quiet minutes sites
     wait here, in memory only, until the walk has gone on for so long; ``end`` drops the others.
+    What is taken after ``end`` belongs to another walk.
     """
 
     def __init__(
@@ -56,9 +57,17 @@ class Sealer:
         self._held = held
         return [w for site, at_s in ripe if (w := self.seal(site, at_s))]
 
+    def parts(self, still_s: float) -> bool:
+        """Whether a walk ends where no frame came for so long, and another begins after it.
+
+        It matters only to quiet minutes: where one stays, they are wanted before and after.
+        """
+        return self._policy.quiet_s > 0 and still_s >= privacy.STAY_S
+
     def end(self) -> list[Withheld]:
         """The walk is over: what is still held belongs to its last minutes."""
         dropped, self._held = self._held, []
+        self._start_ns = None
         self._known.walk_over()
         withheld = Withheld(reason=privacy.LAST_MINUTES)
         for _, utc_s in dropped:

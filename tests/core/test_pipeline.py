@@ -1,12 +1,24 @@
-"""What a finder believes."""
+"""What a finder believes, and where a walk ends that is paused."""
 
+import io
+
+import pytest
 from msgspec.structs import replace
 
-from scanner.frame import Pixels
+from scanner.core import privacy
+from scanner.core.wire import decode_record, encode_record
+from scanner.frame import Frame, Pixels
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, find_all
-from scanner.records import Detection, Kind, NotLocated
-from scanner.replay.standins import ScriptedDetector, ScriptedFrames, ScriptedPositions
+from scanner.pipeline import Finder, find_all, watch
+from scanner.records import Detection, Kind, NotLocated, Position
+from scanner.replay.standins import (
+    ConsolePanel,
+    MemoryStore,
+    ScriptedDetector,
+    ScriptedFrames,
+    ScriptedPositions,
+)
+from scanner.reporting import Sealer
 from tests.helpers import walk
 from tests.helpers.walk import LENS, Mounted
 
@@ -43,3 +55,65 @@ def test_what_is_no_higher_than_a_cars_lamp_is_no_camera() -> None:
     (outcome,) = (result for _, result in found_with(0.9, 0.5, height_m=0.9).outcomes)
     assert isinstance(outcome, NotLocated)
     assert outcome.reason == "too low for a camera"
+
+
+# --- a pause, where the ends of a walk are quiet ------------------------------------------------
+
+QUIET = privacy.Policy(bucket_days=1, delay=privacy.Delay(), once_days=1, quiet_s=8.0)
+PARTED_S = 60.0  # of walking before the pause, and again after it
+# Last seen in the first seconds, in the middle, just before the pause; and so again after it.
+AT_THE_PAUSE = {82, 101}
+ROW = [Mounted(5, north_m, 4.0, Kind.DOME) for north_m in (10, 46, 82, 101, 139, 168)]
+
+
+def parts(paused_s: float) -> tuple[list[Frame], list[Frame]]:
+    """A walk along the row that is paused in the middle: the frames before and after."""
+    frames = list(walk.frames(walk.straight_north, 2 * PARTED_S, ROW))[::2]
+    late_ns = int(paused_s * 1e9)
+    first = [f for f in frames if f.at_ns < PARTED_S * 1e9]
+    return first, [Frame(f.number, f.at_ns + late_ns, f.pixels) for f in frames[len(first) :]]
+
+
+def reported(*walks: list[Frame], paused_s: float, located_s: float = 0.0) -> set[float]:
+    """Metres along the row of the cameras reported; each list of frames is watched on its own."""
+    walking, store = walk.positions(walk.straight_north), MemoryStore()
+
+    def position_at(at_ns: int) -> Position | None:
+        if PARTED_S <= at_ns / 1e9 < located_s:
+            return None
+        late_ns = int(paused_s * 1e9) if at_ns >= PARTED_S * 1e9 else 0
+        return replace(walking(at_ns - late_ns), at_ns=at_ns)
+
+    sealer = Sealer(store, encode_record, QUIET, model="t", uniform=lambda: 0.5)
+    watcher = Watcher(ScriptedDetector(walk.read_colours, 320))
+    finder = Finder(watcher, ScriptedPositions(position_at), LENS)
+    for frames in walks:
+        watch(ScriptedFrames(frames), finder, sealer, ConsolePanel(io.StringIO()))
+    cameras = [c for w in store.waiting() for c in decode_record(w.payload).cameras]
+    norths = [(c.lat_e7 / 1e7 - walk.ORIGIN[0]) * 111_320 for c in cameras]
+    return {min((m.north_m for m in ROW), key=lambda m: abs(m - n)) for n in norths}
+
+
+@pytest.mark.parametrize("paused_s", [privacy.STAY_S, 36_000])
+def test_a_long_pause_is_the_end_of_a_walk(paused_s: float) -> None:
+    before, after = parts(paused_s)
+    assert reported([*before, *after], paused_s=paused_s) == {46, 139}
+
+
+def test_one_sealer_serves_two_walks() -> None:
+    assert reported(*parts(0), paused_s=0) == {46, 139}
+
+
+def test_a_wrong_press_that_is_mended_at_once_is_none() -> None:
+    paused_s = privacy.STAY_S / 2
+    before, after = parts(paused_s)
+    assert reported([*before, *after], paused_s=paused_s) == {46, 139} | AT_THE_PAUSE
+
+
+def test_another_walk_begins_where_it_is_located() -> None:
+    """Time without a fix, at home with the lens on, is no part of its quiet minutes."""
+    before, after = parts(36_000)
+    begun_s = 36_000 + PARTED_S
+    indoors = [Frame(0, int((begun_s - s) * 1e9), before[0].pixels) for s in (30, 20, 10)]
+    walks = [*before, *indoors, *after]
+    assert reported(walks, paused_s=36_000, located_s=begun_s) == {46, 139}
