@@ -205,7 +205,10 @@ def _keep(
     *,
     over: bool = False,
 ) -> None:
-    """Seal the sites and put them on the card; the panel hears of it afterwards."""
+    """Seal the sites and put them on the card; the panel hears of it afterwards.
+
+    All that touches the card is ``keep``: what it cannot do now is done with the next sites.
+    """
     utc_s = finder.position.utc_s if finder.position else None
     for withheld in sealer.take(sites, utc_s, now_ns) + (sealer.end() if over else []):
         finder.counts.withheld += 1
@@ -213,11 +216,13 @@ def _keep(
             panel.show(State.CLOCK, f"kept back: {withheld.reason}")
         else:  # the policy at work; by which rule would tell who looks on that home is near
             panel.show(State.WITHHELD)
+    trouble, waiting = None, sealer.unkept
     try:
-        kept = sealer.keep()
+        sealer.keep()
     except StoreError as e:
-        panel.show(State.DISK_FULL if "full" in str(e) else State.DISK, str(e))
-        return
-    if kept:
+        trouble = e
+    if kept := waiting - sealer.unkept:
         finder.counts.records += kept
         panel.show("found", f"{kept} site{'s' if kept > 1 else ''}")
+    if trouble:
+        panel.show(State.DISK_FULL if "full" in str(trouble) else State.DISK, str(trouble))

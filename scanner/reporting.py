@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from scanner.core import privacy
 from scanner.core.wire import Record
+from scanner.errors import StoreError
 from scanner.ports import RecordStore
 from scanner.records import Sighting, Withheld
 from scanner.storage.known import KEPT, Known
@@ -13,10 +14,13 @@ from scanner.storage.known import KEPT, Known
 class Sealer:
     """Sites -> sealed records in the outbox.
 
-    When the card takes no more, sealed records wait in memory and are tried again with each new
-    one: a full disk that is cleared in time loses nothing. Under a policy with quiet minutes sites
-    wait here, in memory only, until the walk has gone on for so long; ``end`` drops the others.
-    What is taken after ``end`` belongs to another walk.
+    When the card takes no more, records wait in memory and are tried again with each new one: a
+    full disk that is cleared in time loses nothing. ``seal`` may write to the card, too (a token
+    is spent, a copy kept); when it raises StoreError it is called again with the same record, and
+    with no other before that.
+
+    Under a policy with quiet minutes sites wait here, in memory only, until the walk has gone on
+    for so long; ``end`` drops the others. What is taken after ``end`` belongs to another walk.
     """
 
     def __init__(
@@ -35,14 +39,14 @@ class Sealer:
         self._model = model
         self._uniform = uniform
         self._known = known or Known(None, policy, uniform=uniform)
-        self._unkept: list[tuple[bytes, int]] = []
+        self._unkept: list[tuple[Record | bytes, int]] = []  # sealed or not yet; due time
         self._start_ns: int | None = None
         self._held: list[tuple[Sequence[Sighting], float | None]] = []
 
     def take(
         self, sites: Iterable[Sequence[Sighting]], utc_s: float | None, now_ns: int
     ) -> list[Withheld]:
-        """Seal the sites that may leave, now that the boot clock says ``now_ns``.
+        """Let the sites go that may leave, now that the boot clock says ``now_ns``.
 
         Returns why others do not. ``utc_s`` is the time of these sites' last views.
         """
@@ -55,7 +59,7 @@ class Sealer:
             waits = max(s.at_ns for s in site) > last_ns
             (held if waits else ripe).append((site, at_s))
         self._held = held
-        return [w for site, at_s in ripe if (w := self.seal(site, at_s))]
+        return [w for site, at_s in ripe if (w := self.let_go(site, at_s))]
 
     def parts(self, still_s: float) -> bool:
         """Whether a walk ends where no frame came for so long, and another begins after it.
@@ -74,8 +78,8 @@ class Sealer:
             self._known.count(withheld.reason, utc_s or 0.0)
         return [withheld] * len(dropped)
 
-    def seal(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
-        """Seal one site for the card; says why if it must not leave."""
+    def let_go(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
+        """Make the record of one site, for ``keep``; says why if it must not leave."""
         first_ns = min(s.at_ns for s in site)
         due_s = privacy.due_s(self._policy, utc_s, self._uniform) if utc_s else 0
         outcome = privacy.decide(
@@ -95,25 +99,37 @@ class Sealer:
             self._known.count(outcome.reason, utc_s or 0.0)
             return outcome
         self._known.count(KEPT, utc_s or 0.0)
-        self._unkept.append((self._seal(outcome), due_s))
+        self._unkept.append((outcome, due_s))
         return None
 
     def keep(self) -> int:
-        """Put what is sealed on the card and return how many records that were.
+        """Seal the records, put them on the card and return how many that were.
 
         Raises StoreError if the card takes no more; the rest waits for the next call.
         """
-        kept = 0
-        while self._unkept:
-            payload, due_s = self._unkept[0]
-            self._store.add(payload, due_s=due_s)
+        kept, trouble = 0, self._seal_all()
+        while self._unkept and isinstance(payload := self._unkept[0][0], bytes):
+            self._store.add(payload, due_s=self._unkept[0][1])
             self._unkept.pop(0)
             kept += 1
+        if trouble:
+            raise trouble
         # After the records: a power cut in between repeats a camera and loses none.
         self._known.save()
         return kept
 
+    def _seal_all(self) -> StoreError | None:
+        """Seal what is not sealed yet; what stood in the way, if not all of it is."""
+        for n, (waiting, due_s) in enumerate(self._unkept):
+            if isinstance(waiting, bytes):
+                continue
+            try:
+                self._unkept[n] = self._seal(waiting), due_s
+            except StoreError as e:
+                return e
+        return None
+
     @property
     def unkept(self) -> int:
-        """Sealed records that are in memory only."""
+        """Records that are in memory only."""
         return len(self._unkept)

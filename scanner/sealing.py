@@ -71,7 +71,7 @@ class Sealing:
 
     ``token`` gives a cohort token for a day since 1970, or none. ``keep`` takes a copy sealed to
     the volunteer's own key: without the token, which would tell that owner's records in the hub's
-    table.
+    table. Either may raise StoreError; a record that is then sealed again is not copied again.
     """
 
     def __init__(
@@ -86,15 +86,16 @@ class Sealing:
         self._token = token
         self._own_key = own_key
         self._keep = keep
+        self._copied: Record | None = None  # of which the token could not be taken
 
     def __call__(self, record: Record) -> bytes:
-        """Seal one record."""
-        if self._own_key:
+        """Seal one record. The token is taken last: what fails after it would cost it."""
+        if self._own_key and record is not self._copied:
             self._keep(seal(msgspec.structs.replace(record, cohort=b""), self._own_key))
-        if not record.cohort:
-            token = self._token(last_day(record))
-            record = msgspec.structs.replace(record, cohort=token)
-        return seal(record, self._hub_key)
+            self._copied = record
+        token = record.cohort or self._token(last_day(record))
+        self._copied = None
+        return seal(msgspec.structs.replace(record, cohort=token), self._hub_key)
 
 
 def key_from_text(text: str, where: str = "privacy.hub_key") -> PublicKey:

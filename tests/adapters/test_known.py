@@ -214,9 +214,9 @@ def moved(n: int, at_s: float = 0.0) -> Sighting:
 def test_a_camera_passed_twice_is_sent_once(tmp_path: Path) -> None:
     with closing(Outbox(tmp_path)) as store, closing(Known(tmp_path, OPEN)) as known:
         sealer = sealer_over(tmp_path, OPEN, store, known)
-        assert sealer.seal([moved(1)], NOON) is None
+        assert sealer.let_go([moved(1)], NOON) is None
         assert sealer.keep() == 1
-        again = sealer.seal([moved(1)], NOON)
+        again = sealer.let_go([moved(1)], NOON)
         assert again is not None
         assert again.reason == privacy.REPORTED
         sealer.keep()
@@ -252,7 +252,7 @@ def test_storing_a_record_takes_no_longer_than_sealing_fifty() -> None:
             for n in range(60):
                 site = [moved(n), *(moved(n + k * 200) for k in range(1, 8))]
                 start = time.perf_counter()
-                sealer.seal(site, NOON)
+                sealer.let_go(site, NOON)
                 sealer.keep()
                 stored = time.perf_counter()
                 box.encrypt(bytes(SEALED_BYTES))

@@ -24,6 +24,8 @@ def test_a_full_card_at_every_write(tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert (told["fills"], told["lost"], told["unsound"]) == (16, 0, 0)
     assert told["refused"] == 16
+    assert told["wrong"] == []
+    assert told["refused_by"] == ["outbox.sqlite3", "own/outbox.sqlite3", "tokens.sqlite3"]
     assert told["sound"]
     assert told["readable"] >= 1
     states = [line.split()[1].rstrip(":") for line in told["said"]]

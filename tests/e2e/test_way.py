@@ -8,6 +8,7 @@ import math
 import random
 import struct
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from scanner.replay.standins import (
     ScriptedPositions,
 )
 from scanner.reporting import Sealer
-from scanner.sealing import seal
+from scanner.sealing import Sealing
 from scanner.storage.outbox import Outbox
 from tests.helpers import walk
 from tests.helpers.maps import taken_in
@@ -52,7 +53,10 @@ STREET = [
 
 
 def walk_the_street(
-    store: Outbox | MemoryStore, hub_data: Path, start_utc_s: float | None = None
+    store: Outbox | MemoryStore,
+    hub_data: Path,
+    start_utc_s: float | None = None,
+    token: Callable[[int], bytes] = lambda _: b"",
 ) -> Finder:
     start = time.time() - 60 if start_utc_s is None else start_utc_s
     key = load_or_create(hub_data).public_key
@@ -62,7 +66,7 @@ def walk_the_street(
         LENS,
     )
     sealer = Sealer(
-        store, lambda r: seal(r, key), privacy.OPEN, model="t", uniform=random.Random(1).random
+        store, Sealing(key, token=token), privacy.OPEN, model="t", uniform=random.Random(1).random
     )
     source = ScriptedFrames(walk.frames(walk.straight_north, 44, STREET))
     watch(source, finder, sealer, ConsolePanel(io.StringIO()))
@@ -197,3 +201,22 @@ def test_a_card_that_is_full_in_mid_walk_loses_nothing(tmp_path: Path) -> None:
 def test_a_card_that_stays_full_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="could not be kept"):
         walk_the_street(FullCard(), tmp_path / "hub")
+
+
+def token_from_a_full_card(_: int) -> bytes:
+    """A spent token must be gone from the file first, and that cannot be written."""
+    raise StoreError("tokens.sqlite3: database or disk is full")
+
+
+def test_tokens_that_cannot_be_spent_in_mid_walk_lose_nothing(tmp_path: Path) -> None:
+    plenty, tight = MemoryStore(), MemoryStore()
+    walk_the_street(plenty, tmp_path / "hub")
+    refusing = [token_from_a_full_card]
+    walk_the_street(tight, tmp_path / "hub", token=lambda _: refusing.pop()(0) if refusing else b"")
+    assert not refusing
+    assert len(tight.waiting()) == len(plenty.waiting())
+
+
+def test_tokens_that_can_never_be_spent_are_said_when_the_walk_is_over(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="could not be kept"):
+        walk_the_street(MemoryStore(), tmp_path / "hub", token=token_from_a_full_card)

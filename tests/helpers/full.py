@@ -8,20 +8,30 @@ Prints a JSON object.
 import io
 import json
 import os
+import shutil
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from nacl.public import PrivateKey
 
+from scanner.core.privacy import OPEN
 from scanner.core.wire import SEALED_BYTES
 from scanner.errors import StoreError
+from scanner.records import Covariance, Kind, Sighting
 from scanner.replay.standins import ConsolePanel
-from scanner.storage.outbox import FILE_NAME, Outbox
+from scanner.reporting import Sealer
+from scanner.sealing import Sealing, open_own
+from scanner.storage.known import Known
+from scanner.storage.outbox import FILE_NAME, OWN_FOLDER, Outbox
+from scanner.storage.tokens import Asked, Tokens, good_months
 from tests.helpers.street import stroll
 
 PAGE = 4096
+NOON_S = 1_790_000_000.0
+SITES = 6
+TOKENS = 20
 
 
 def fill(folder: Path, leave_bytes: int) -> None:
@@ -66,10 +76,95 @@ def sweep(folder: Path) -> dict[str, int]:
     return counts
 
 
+class Carried:
+    """A device's data folder with tokens, copies for the finder, and all that writes there."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.key, self.own_key = PrivateKey.generate(), PrivateKey.generate()
+        with closing(Tokens(folder)) as tokens:
+            tokens.receive([(asked(n), b"%296d" % n) for n in range(TOKENS)])
+        self.tokens = stack.enter_context(closing(Tokens(folder)))
+        self.own = stack.enter_context(closing(Outbox(folder / OWN_FOLDER)))
+        self.store = stack.enter_context(closing(Outbox(folder)))
+        seal = Sealing(
+            self.key.public_key,
+            token=lambda day: self.tokens.spend(good_months(day)),
+            own_key=self.own_key.public_key,
+            keep=self.own.add,
+        )
+        known = stack.enter_context(closing(Known(folder, OPEN)))
+        self.sealer = Sealer(self.store, seal, OPEN, model="t", uniform=lambda: 0.5, known=known)
+        self.refused: list[str] = []
+
+    def pass_by(self, *numbers: int) -> None:
+        """Sites are found, on a card that may be full."""
+        self.sealer.take([[found(n)] for n in numbers], NOON_S, 0)
+        try:
+            self.sealer.keep()
+        except StoreError as e:
+            self.refused.append(str(e))
+
+    def reported(self) -> tuple[list[int], list[bytes], list[int]]:
+        """Sites by number and their tokens, of the records on the card; and of the copies."""
+        records, _ = open_own([w.payload for w in self.store.waiting()], self.key)
+        copies, _ = open_own([w.payload for w in self.own.waiting()], self.own_key)
+        sites, copied = (
+            sorted(round(r.cameras[0].lat_e7 / 1e5) for r in some) for some in (records, copies)
+        )
+        return sites, [r.cohort for r in records], copied
+
+    def remembered(self) -> set[int]:
+        """Sites that the card says were reported."""
+        with closing(Known(self.folder, OPEN)) as known:
+            seen = known.at(NOON_S)
+            return {n for n in range(SITES) if seen.has(found(n).lat_deg, found(n).lon_deg)}
+
+
+def asked(number: int) -> Asked:
+    """A request for a token that is good at noon."""
+    month = good_months(int(NOON_S // 86_400))[0]
+    return Asked(month=month, modulus=b"", blinded=b"%d" % number, prepared=b"", inverse=b"")
+
+
+def found(number: int) -> Sighting:
+    """The camera of one site."""
+    return Sighting(
+        kind=Kind.DOME, score=0.9, lat_deg=number / 100, lon_deg=4.9, height_m=3.0,
+        relative=Covariance(1.0, 0.0, 1.0), common_sigma_m=3.0, frames=(1, 2, 3), at_ns=0,
+    )  # fmt: skip
+
+
+def hold(folder: Path) -> dict[str, object]:
+    """Sites found with 0, 1, 2 ... pages free, with tokens; then some space again."""
+    wrong: list[str] = []
+    refused: set[str] = set()
+    for pages in range(14):
+        data = folder / f"held-{pages}"
+        with ExitStack() as stack:
+            device = Carried(data, stack)
+            fill(folder, pages * PAGE)
+            for pair in ((0, 1), (2, 3), (4, 5)):
+                device.pass_by(*pair)
+                if not device.remembered() <= set(device.reported()[0]):
+                    wrong.append(f"{pages}: remembered without a record")
+            refused |= {text.partition(":")[0].removeprefix(f"{data}/") for text in device.refused}
+            (folder / "ballast").unlink()
+            device.pass_by()
+            sites, spent, copied = device.reported()
+            left = sum(device.tokens.counts().values())
+            if not sites == copied == sorted(device.remembered()) == list(range(SITES)):
+                wrong.append(f"{pages}: {sites} reported, {copied} copied")
+            if len({*spent, b""}) - 1 != SITES or left != TOKENS - SITES:
+                wrong.append(f"{pages}: {len(set(spent))} tokens for {len(spent)}, {left} left")
+        shutil.rmtree(data)
+    return {"wrong": wrong, "refused_by": sorted(refused)}
+
+
 def main() -> None:
-    """Sweep, then a walk on a card that is full from its first record on."""
+    """Sweep without and with tokens, then a walk on a card that is full from its first record."""
     folder = Path(sys.argv[1])
-    result: dict[str, object] = dict(sweep(folder))
+    result: dict[str, object] = {**sweep(folder), **hold(folder)}
     said = io.StringIO()
     with closing(Outbox(folder / "walk")) as store:
         store.add(os.urandom(SEALED_BYTES))
