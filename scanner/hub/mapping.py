@@ -56,11 +56,13 @@ def policy_of(store: Store) -> Policy:
     return OPEN if text is None else msgspec.json.decode(text, type=Policy)
 
 
-def set_policy(store: Store, policy: Policy, *, unless_set: bool = False) -> bool:
+def set_policy(
+    store: Store, policy: Policy, *, unless_set: bool = False, page: int = PROJECT_BATCH
+) -> bool:
     """Publish by this rule; whether the projection had to be made again. Raises StoreError.
 
     Others may fuse meanwhile. What was broken off is done again by the next call, whatever its
-    rule. ``unless_set``: only if there is no rule yet.
+    rule. ``unless_set``: only if there is no rule yet; ``page``: so many cameras at a time.
     """
     text = msgspec.json.encode(policy).decode()
     if store.get_meta(POLICY) == text and not store.get_meta(UNFINISHED):
@@ -74,7 +76,7 @@ def set_policy(store: Store, policy: Policy, *, unless_set: bool = False) -> boo
         store.put_metas({POLICY: text, UNFINISHED: mine})
     after: str | None = ""
     while after is not None:
-        after = _project_page(store, after)
+        after = _project_page(store, after, page)
     with store.transaction():
         store.hold_map(alone=True)
         if store.get_meta(UNFINISHED) == mine:  # else another began after us and will say so
@@ -82,12 +84,14 @@ def set_policy(store: Store, policy: Policy, *, unless_set: bool = False) -> boo
     return True
 
 
-def _project_page(store: Store, after_id: str) -> str | None:
+def _project_page(store: Store, after_id: str, page: int) -> str | None:
     """Make the next cameras' projection again; the last one's id, None if there were none."""
     with store.transaction():
         # Alone: read before another fuser's commit, the page would undo what that one did.
         store.hold_map(alone=True)
-        stored = store.cameras(limit=PROJECT_BATCH, after_id=after_id)
+        stored = store.cameras(limit=page, after_id=after_id)
+        if not stored:
+            return None
         policy = policy_of(store)
         # Applying decisions to cameras that have them applied changes nothing.
         judged = decisions.apply([s.camera for s in stored], store.actions())
@@ -100,7 +104,7 @@ def _project_page(store: Store, after_id: str) -> str | None:
                 for j, count in zip(judged, cohorts, strict=True)
             ],
         )
-    return stored[-1].id if stored else None
+    return stored[-1].id
 
 
 def _ready(store: Store) -> None:

@@ -156,9 +156,8 @@ def test_a_worker_that_finds_no_rule_does_not_replace_one_that_is_just_set(again
 
 
 def test_a_rule_that_was_broken_off_is_applied_to_the_rest_by_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(mapping, "PROJECT_BATCH", 1)
     with closing(SqliteStore(tmp_path / "hub.sqlite3")) as store:
         mapping.set_policy(store, OPEN)
         for number, record_id in enumerate("abc"):
@@ -169,7 +168,7 @@ def test_a_rule_that_was_broken_off_is_applied_to_the_rest_by_the_next_start(
             "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
         )
         with pytest.raises(StoreError, match="disk is full"):
-            mapping.set_policy(store, TWO)
+            mapping.set_policy(store, TWO, page=1)
         store._db.run("DROP TRIGGER full_disk")
         assert (mapping.policy_of(store), public(store)) == (TWO, ["b0", "c0"])
         assert mapping.set_policy(store, TWO)
