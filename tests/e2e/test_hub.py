@@ -33,8 +33,8 @@ from scanner.records import Kind
 from scanner.sealing import seal
 from tests.helpers import contract
 from tests.helpers.broker import Mosquitto
-from tests.helpers.maps import taken_in
 from tests.helpers.reports import ORIGIN, entry, record
+from tests.helpers.taken import taken_in
 from tests.helpers.waiting import until
 
 TODAY = int(time.time() // 86_400)

@@ -18,8 +18,8 @@ from scanner.hub.keys import load_or_create
 from scanner.hub.service import Hub, Options
 from scanner.sealing import seal
 from scanner.storage.outbox import Outbox
-from tests.helpers.maps import taken_in
 from tests.helpers.proxy import HoldingProxy
+from tests.helpers.taken import taken_in
 from tests.helpers.waiting import until
 
 ROOT = Path(__file__).parents[2]

@@ -39,7 +39,7 @@ from scanner.reporting import Sealer
 from scanner.sealing import Sealing
 from scanner.storage.outbox import Outbox
 from tests.helpers import walk
-from tests.helpers.maps import taken_in
+from tests.helpers.taken import taken_in
 from tests.helpers.waiting import until
 from tests.helpers.walk import LENS, Mounted
 

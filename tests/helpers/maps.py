@@ -2,15 +2,13 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from scanner.core.fusing.fusion import Camera, Member
 from scanner.core.reviewing.decisions import judged
 from scanner.core.wire import Record
 from scanner.hub.features import OPEN, Policy, project
-from scanner.hub.service import DATABASE
-from scanner.hub.stores import open_store
 from scanner.hub.stores.protocol import Shown, Store
 from scanner.records import Covariance, Kind
 from tests.helpers.postgres import cluster
@@ -33,12 +31,6 @@ def database(kind: str, folder: Path) -> Iterator[str]:
 def keep(store: Store, record_id: str, record: Record, cohort: str = "") -> bool:
     """Keep one record; whether it is new."""
     return bool(store.add_reports([(record_id, record, cohort)]))
-
-
-def taken_in(data: Path) -> tuple[int, int]:
-    """How many records a hub has in its data folder, and how many payloads it has put aside."""
-    with closing(open_store(data / DATABASE)) as store:
-        return store.counts()
 
 
 def kept(store: Store) -> set[str]:
