@@ -98,7 +98,7 @@ def _question_paths() -> Node:
             {
                 200: ("The changes.", _body("Changes")),
                 400: _bad(),
-                410: ("Too long ago: read the map afresh.", _body("Failure")),
+                410: ("Too long ago, or not given yet: read the map afresh.", _body("Failure")),
             },
             _number("since", 0, 2**53, 0),
             _number("limit", 1, 1000, 1000),

@@ -174,8 +174,7 @@ def test_what_run_has_started_ends_with_it_even_where_it_is_killed(device: Devic
         until(lambda: len(children.read_text().split()) == 2, 30)
         pids = [int(word) for word in children.read_text().split()]
         run.kill()
-        # As if told to end: `watch` after the frame in hand, which a small processor works at long.
-        until(lambda: not any(runs_still(pid) for pid in pids), 180)
+        until(lambda: not any(runs_still(pid) for pid in pids), 30)
 
 
 def test_without_an_address_to_show_the_page_at_run_starts_nothing(device: Device) -> None:
