@@ -168,12 +168,20 @@ def runs_still(pid: int) -> bool:
         return False
 
 
-def test_what_run_has_started_ends_with_it_even_where_it_is_killed(device: Device) -> None:
-    with device.runs("run", "--page") as run:
-        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
-        until(lambda: len(children.read_text().split()) == 2, 30)
+@pytest.mark.parametrize("at_work", [False, True], ids=["as they start", "at work"])
+def test_what_run_has_started_ends_with_it_even_where_it_is_killed(
+    tmp_path: Path, *, at_work: bool
+) -> None:
+    config = f'{WAITING}[page]\naddress = "127.0.0.1"\nport = {free_port()}\n'
+    with Watch(tmp_path, "--page", command="run", config=config) as run:
+        pid = run.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        until(lambda: len(children.read_text().split()) == 2, 60)
         pids = [int(word) for word in children.read_text().split()]
-        run.kill()
+        if at_work:
+            until(lambda: run.heard("READY=1"), 60)
+            assert {status_of(pid)["Seccomp"] for pid in pids} == {"2"}
+        run.process.kill()
         until(lambda: not any(runs_still(pid) for pid in pids), 30)
 
 
