@@ -35,7 +35,9 @@ class Town(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[float, float] = (9.0, 20.0)
     margin_m: float = 250.0  # nobody lives nearer to the edge
     kerb_m: float = 6.0  # between the way walked and the cameras
-    errors: Errors = Errors(gnss_m=5.0, detected=0.6)
+    errors: Errors = Errors(detected=0.6)
+    receivers_m: tuple[float, ...] = (1.5, 3.0, 5.0, 8.0)  # errors of those that people carry
+    skies: float = 0.3  # how much those differ from place to place, as a share
 
 
 class Find(msgspec.Struct, frozen=True):
@@ -71,13 +73,18 @@ def live(rng: np.random.Generator, town: Town, origin: Origin) -> Month:
     """Let the volunteers of a new town live and walk."""
     cameras, on_street = _hang(rng, town)
     homes = [_settle(rng, town) for _ in range(town.volunteers)]
+    receivers = rng.choice(town.receivers_m, town.volunteers)
+    carried = [
+        replace(town, errors=replace(town.errors, gnss_m=float(error_m))) for error_m in receivers
+    ]
     outings = []
     for day in range(town.days):
         for volunteer, (_, street) in enumerate(homes):
             if rng.random() < town.walks_a_day:
                 start_s = day * 86_400 + 3600 * rng.uniform(*town.hours)
                 way = _ramble(rng, town, street)
-                finds = _look(rng, town, [on_street.get(s, []) for s in way], cameras, origin)
+                passed = [on_street.get(s, []) for s in way]
+                finds = _look(rng, carried[volunteer], passed, cameras, origin)
                 outings.append(
                     Outing(
                         volunteer=volunteer,
@@ -167,13 +174,15 @@ def _look(
     for number, passed in enumerate(way):
         bias = keep * bias + rng.normal(0, errors.gnss_m * math.sqrt(1 - keep**2), 2)
         at_s = (number + 0.5) * pace_s
+        told_m = errors.gnss_m * math.exp(town.skies * rng.normal())
         seen = [
             sighting(rng, origin, cameras[i] + bias, axes, town.kerb_m, errors)
             for i in passed
             if rng.random() < errors.detected
         ]
         seen = [
-            replace(s, frames=(n,) * s.views, at_ns=int(at_s * 1e9)) for n, s in enumerate(seen)
+            replace(s, frames=(n,) * s.views, at_ns=int(at_s * 1e9), common_sigma_m=told_m)
+            for n, s in enumerate(seen)
         ]
         finds += [Find(at_s, site) for site in group(seen)]
     return tuple(finds)

@@ -1,10 +1,10 @@
 """Which records are of one walk, which of one device? A likelihood ratio, learned elsewhere.
 
-For each pair of records: how far apart, how many buckets apart, how long between their arrivals.
-How much likelier each combination is among pairs that belong together is counted in other towns;
-pairs above a threshold are joined, and what hangs together is one walk (or device). The threshold
-is the one that does best in the other towns. Arrival times are all that the burst attack has; here
-it has the places too.
+For each pair of records: how far apart, how many buckets apart, how long between their arrivals,
+and how good each says that its receiver was. How much likelier each combination is among pairs that
+belong together is counted in other towns; pairs above a threshold are joined, and what hangs
+together is one walk (or device). The threshold is the one that does best in the other towns.
+Arrival times are all that the burst attack has; here it has the places too.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.core.privacy import DAY_S
+from scanner.core.privacy import COMMON_M, DAY_S
 from tests.attack.table import Table
 
 APART_M = np.array([50, 100, 200, 350, 600, 900, 1300, 2000, 3000, 4500.0])
 ARRIVALS_S = np.array([10, 60, 600, 3600, 3 * 3600, *(DAY_S * np.array([0.5, 1, 2, 4, 8, 16]))])
 BUCKETS = 3  # the same, the next, farther apart
-SHAPE = (len(APART_M) + 1, BUCKETS, len(ARRIVALS_S) + 1)
+BANDS = len(COMMON_M)
+SHAPE = (len(APART_M) + 1, BUCKETS, len(ARRIVALS_S) + 1, BANDS * (BANDS + 1) // 2)
 LEVELS = 24
 CHUNK = 256
 
@@ -39,7 +40,7 @@ class Score:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-def _bins(table: Table) -> Iterator[tuple[int, NDArray[np.int16]]]:
+def _bins(table: Table) -> Iterator[tuple[int, NDArray[np.int32]]]:
     """For rows from some number on, the bin of each of their pairs with all rows."""
     east, north = table.place_m.astype(np.float32).T
     for low in range(0, len(east), CHUNK):
@@ -48,7 +49,10 @@ def _bins(table: Table) -> Iterator[tuple[int, NDArray[np.int16]]]:
         gap = np.abs(table.arrived_s[low:high, None] - table.arrived_s)
         buckets = np.minimum(np.abs(table.bucket[low:high, None] - table.bucket), BUCKETS - 1)
         number = np.digitize(apart2, APART_M.astype(np.float32) ** 2) * BUCKETS + buckets
-        yield low, (number * SHAPE[2] + np.digitize(gap, ARRIVALS_S)).astype(np.int16)
+        number = number * SHAPE[2] + np.digitize(gap, ARRIVALS_S)
+        better = np.minimum(table.band[low:high, None], table.band)
+        worse = np.maximum(table.band[low:high, None], table.band)
+        yield low, (number * SHAPE[3] + worse * (worse + 1) // 2 + better).astype(np.int32)
 
 
 class _Pairs:

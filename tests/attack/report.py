@@ -121,7 +121,7 @@ def main() -> None:
             f"{row['home']:.2f}  {row['records']:7.0f}  {row['cameras']:7.0f}",
             flush=True,
         )
-    empty = Table(*(np.empty(0),) * 5, 0)
+    empty = Table(*(np.empty(0),) * 6, 0)
     by_chance = homes.chance([Scene(town, m, empty) for m in months], np.random.default_rng(1))
     print(f"goals of careful: {GOALS}; homes by chance {by_chance:.2f}")
     if args.svg:

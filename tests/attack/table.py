@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.core.places import home_block
-from scanner.core.privacy import DAY_S, Policy
+from scanner.core.privacy import COMMON_M, DAY_S, Policy
 from scanner.core.wire import decode_record, encode_record
 from scanner.replay.standins import MemoryStore
 from scanner.reporting import Sealer
@@ -40,6 +40,7 @@ class Table:
 
     place_m: Array  # (records, 2), mean of its cameras
     bucket: NDArray[np.int64]
+    band: NDArray[np.int64]  # which of COMMON_M the record tells
     arrived_s: Array
     device: NDArray[np.int64]
     walk: NDArray[np.int64]
@@ -59,14 +60,15 @@ def table(month: Month, design: Design, rng: np.random.Generator) -> Table:
         for walk, outing in enumerate(month.outings)
         for row in devices[outing.volunteer].walk(outing, walk)
     ]
-    values = np.array(rows).reshape(-1, 7)
+    values = np.array(rows).reshape(-1, 8)
     return Table(
         place_m=values[:, :2],
         bucket=values[:, 2].astype(int),
-        arrived_s=values[:, 3],
-        device=values[:, 4].astype(int),
-        walk=values[:, 5].astype(int),
-        cameras=int(values[:, 6].sum()),
+        band=values[:, 3].astype(int),
+        arrived_s=values[:, 4],
+        device=values[:, 5].astype(int),
+        walk=values[:, 6].astype(int),
+        cameras=int(values[:, 7].sum()),
     )
 
 
@@ -108,10 +110,11 @@ class _Device:
         end_s = outing.start_s + outing.lasts_s
         return self._design.sent(due_s - FIRST_DAY_S, end_s, self._rng)
 
-    def _row(self, plain: bytes) -> tuple[float, float, int]:
+    def _row(self, plain: bytes) -> tuple[float, float, int, int]:
         record = decode_record(plain)
         places = [
             self._origin.enu_from_geodetic(e.lat_e7 / 1e7, e.lon_e7 / 1e7) for e in record.cameras
         ]
         east, north = np.mean(places, axis=0)
-        return float(east), float(north), record.bucket
+        band = COMMON_M.index(record.common_sigma_cm / 100)
+        return float(east), float(north), record.bucket, band
