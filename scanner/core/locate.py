@@ -32,7 +32,9 @@ HEAD_SIZE_M: Final = {  # geometric mean of the head's visible sides
     Kind.UNKNOWN: 0.20,
 }
 SIZE_SIGMA: Final = 0.35  # natural logarithm: cameras of one kind differ by a third
-MOUNT_HEIGHT_M: Final = (3.8, 1.2)  # mean and sigma above ground
+MOUNT_HEIGHT_M: Final = 3.9  # median above ground: over doors, but as high as lamp posts, too
+MOUNT_HEIGHT_SIGMA: Final = 0.38  # natural logarithm
+LEAST_HEIGHT_M: Final = 0.5
 HEADING_BIAS_SHARE: Final = 0.6  # of the heading's sigma; the rest wanders
 HEADING_WANDER_S: Final = 4.0
 SWAY_SIGMA_DEG: Final = 1.5  # of one glimpse: steps, breathing, edges of the box
@@ -221,7 +223,7 @@ class Scene:
         state = np.zeros(4 + 2 * self._weights.shape[1])
         state[E] = self.east[at] + range_m * math.sin(self.bearing[at])
         state[N] = self.north[at] + range_m * math.cos(self.bearing[at])
-        state[H], state[SIZE] = MOUNT_HEIGHT_M[0], self.size_prior
+        state[H], state[SIZE] = MOUNT_HEIGHT_M, self.size_prior
         return state
 
     def _descend(self, state: Array) -> tuple[float, Array]:
@@ -267,10 +269,13 @@ class Scene:
         rows[:, :, 4 : 4 + k] = -rows[:, :, [E]] * self._weights
         rows[:, :, 4 + k :] = -rows[:, :, [N]] * self._weights
         prior = np.zeros((2 + 2 * k, 4 + 2 * k))
-        prior[0, H], prior[1, SIZE] = 1 / MOUNT_HEIGHT_M[1], 1 / SIZE_SIGMA
+        prior[0, H], unlikely = height_prior(state[H])
+        prior[1, SIZE] = 1 / SIZE_SIGMA
         prior[2 : 2 + k, 4 : 4 + k] = prior[2 + k :, 4 + k :] = self._white_drift
         expected = np.zeros(4 + 2 * k)
-        expected[H], expected[SIZE] = MOUNT_HEIGHT_M[0], self.size_prior
+        expected[SIZE] = self.size_prior
+        pulled = prior @ (state - expected)
+        pulled[0] = unlikely
         return (
             np.concatenate(
                 [
@@ -285,10 +290,16 @@ class Scene:
                     self._white_bearing @ off,
                     self._white_elevation @ tilt,
                     size / GLIMPSE_SIZE_SIGMA,
-                    prior @ (state - expected),
+                    pulled,
                 ]
             ),
         )
+
+
+def height_prior(height_m: Array) -> tuple[Array, Array]:
+    """Slope (per metre) and residual of a height's logarithm, of unit covariance."""
+    high = np.maximum(height_m, LEAST_HEIGHT_M)
+    return 1 / (MOUNT_HEIGHT_SIGMA * high), np.log(high / MOUNT_HEIGHT_M) / MOUNT_HEIGHT_SIGMA
 
 
 def _whitening(covariance: Array) -> Array:

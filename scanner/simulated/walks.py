@@ -32,6 +32,9 @@ OFFSET_M: Final = (4.0, 9.0)  # between the way walked and the row of cameras
 # tests/benchmarks/location.py prints for perfect GNSS, lens of 102 degrees.
 ALONG_PER_M: Final = 0.16
 ACROSS_PER_M: Final = 0.14
+HUNG_M: Final = 4.0  # half of the cameras hang lower: over doors; some as high as lamp posts
+HUNG_SIGMA: Final = 0.4  # natural logarithm
+HUNG_BETWEEN_M: Final = (2.2, 14.0)
 LEAST_SIGMA_M: Final = 0.4
 KIND_RIGHT: Final = 0.8  # share of cameras whose kind is told rightly
 
@@ -78,6 +81,11 @@ def wander(
     return values
 
 
+def hung_m(rng: np.random.Generator) -> float:
+    """How high a camera hangs above ground, metres."""
+    return float(np.clip(rng.lognormal(math.log(HUNG_M), HUNG_SIGMA), *HUNG_BETWEEN_M))
+
+
 def walk_past(rng: np.random.Generator, setting: Setting, origin: Origin) -> Track:
     """Track of a dome that hangs ``offset_m`` east of ``origin``, seen on a walk due north."""
     errors, step_s = setting.errors, 1 / setting.rate
@@ -88,7 +96,7 @@ def walk_past(rng: np.random.Generator, setting: Setting, origin: Origin) -> Tra
         mount_pitch_deg=setting.pitch_deg,
         height_m=setting.lens_height_m,
     )
-    up = float(np.clip(rng.normal(*model.MOUNT_HEIGHT_M), 2.4, 6.5)) - setting.lens_height_m
+    up = hung_m(rng) - setting.lens_height_m
     size = model.HEAD_SIZE_M[Kind.DOME] * math.exp(rng.normal(0, model.SIZE_SIGMA))
     count = int(FAR_M / SPEED_MPS * setting.rate) + 1
     east = wander(rng, count, errors.gnss_m, GNSS_CORRELATION_S, step_s)

@@ -46,7 +46,7 @@ def bound_m(setting: Setting, rng: np.random.Generator) -> float:
         scene.north = SPEED_MPS * scene.seconds - FAR_M
         state = np.zeros(4 + 2 * scene.knots)
         state[model.E] = setting.offset_m
-        state[model.H], state[model.SIZE] = model.MOUNT_HEIGHT_M[0], scene.size_prior
+        state[model.H], state[model.SIZE] = model.MOUNT_HEIGHT_M, scene.size_prior
         jacobian, _ = scene.linearise(state)
         total = total + jacobian.T @ jacobian
     covariance = np.linalg.inv(np.asarray(total) / BOUND_TRACKS)

@@ -17,7 +17,7 @@ from scanner.core import locate as model
 from scanner.core.geometry import LensModel, Origin
 from scanner.core.tiles import Tile, clipped, cut_by_edge
 from scanner.records import Box, Detection, Kind, Position
-from scanner.simulated.walks import KINDS, OFFSET_M, SPEED_MPS
+from scanner.simulated.walks import KINDS, OFFSET_M, SPEED_MPS, hung_m
 
 ORIGIN = Origin(55.752, 37.6175)
 LENS = LensModel(width_px=1280, height_px=720, hfov_deg=66.0, mount_pitch_deg=8.0)
@@ -142,7 +142,7 @@ def _furnish(rng: np.random.Generator) -> Sequence[Thing]:
                 Thing(
                     east_m=float(side * offset),
                     north_m=float(north + rng.uniform(0, 4)),
-                    height_m=float(np.clip(rng.normal(*model.MOUNT_HEIGHT_M), 2.4, 6.5)),
+                    height_m=hung_m(rng),
                     size_m=float(size),
                     kind=kind,
                     sight_m=float(sight),

@@ -9,7 +9,7 @@ from scanner.core import locate as model
 from scanner.core.geometry import LensModel, Origin
 from scanner.core.tracking import glimpse
 from scanner.records import Box, Detection, Glimpse, Kind, Pose, Track
-from scanner.simulated.walks import GNSS_CORRELATION_S, SPEED_MPS, Errors, wander
+from scanner.simulated.walks import GNSS_CORRELATION_S, SPEED_MPS, Errors, hung_m, wander
 
 ORIGIN = Origin(55.752, 37.6175)
 RATE = 4.0
@@ -60,7 +60,7 @@ def walk(  # noqa: PLR0917 - one walk, one line
         side = rng.choice([-1, 1]) * rng.uniform(4, 8)
         east = near[0] + side * math.cos(near[2])
         north = near[1] - side * math.sin(near[2])
-        up = float(np.clip(rng.normal(*model.MOUNT_HEIGHT_M), 2.4, 6.5)) - true.height_m
+        up = hung_m(rng) - true.height_m
         size = model.HEAD_SIZE_M[Kind.DOME] * math.exp(rng.normal(0, model.SIZE_SIGMA))
         camera = (east, north, up, size)
         tracks += _passes(rng, true, guess, path, camera, drift, (turn, told), errors)

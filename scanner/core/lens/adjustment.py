@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 LENS: Final = 4  # log focal length, yaw, pitch, roll
+HEIGHT_SIGMA_M: Final = model.MOUNT_HEIGHT_SIGMA * model.MOUNT_HEIGHT_M
 CAMERA: Final = 4  # east, north, height, log size
 LENS_SIGMAS: Final = (0.5, math.radians(30), math.radians(20), math.radians(10))
 KNOT_S: Final = 0.5  # the body turns, and simulated receivers wander, within a second
@@ -114,11 +115,11 @@ class Walk:
         """Mean (d,) and precision (d, d) of the unknowns before anything is seen."""
         mean, precision = np.zeros(self.unknowns), np.zeros((self.unknowns, self.unknowns))
         mean[:LENS] = self._believed
-        mean[LENS + 2 : start : CAMERA] = model.MOUNT_HEIGHT_M[0]
+        mean[LENS + 2 : start : CAMERA] = model.MOUNT_HEIGHT_M
         mean[LENS + 3 : start : CAMERA] = self._size_priors
         diagonal = np.zeros(start)
         diagonal[:LENS] = 1 / np.square(LENS_SIGMAS)
-        diagonal[LENS + 2 :: CAMERA] = model.MOUNT_HEIGHT_M[1] ** -2
+        diagonal[LENS + 2 :: CAMERA] = HEIGHT_SIGMA_M**-2
         diagonal[LENS + 3 :: CAMERA] = model.SIZE_SIGMA**-2
         precision[range(start), range(start)] = diagonal
         apart = np.abs(knots_s[:, None] - knots_s[None, :])
@@ -235,10 +236,9 @@ class Walk:
         )
         _, lost = huber(np.hypot(off[:, 0], off[:, 1]))
         cameras = self._cameras(state)
-        mean, sigma = model.MOUNT_HEIGHT_M
         return (
             np.bincount(self._camera, lost + off[:, 2] ** 2)
-            + ((cameras[:, 2] - mean) / sigma) ** 2
+            + ((cameras[:, 2] - model.MOUNT_HEIGHT_M) / HEIGHT_SIGMA_M) ** 2
             + ((cameras[:, 3] - self._size_priors) / model.SIZE_SIGMA) ** 2
         )
 

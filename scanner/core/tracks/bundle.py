@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.core.geometry import Origin
-from scanner.core.locate import GLIMPSE_SIZE_SIGMA, HEAD_SIZE_M, MOUNT_HEIGHT_M, SIZE_SIGMA
+from scanner.core.locate import (
+    GLIMPSE_SIZE_SIGMA,
+    HEAD_SIZE_M,
+    MOUNT_HEIGHT_M,
+    SIZE_SIGMA,
+    height_prior,
+)
 from scanner.core.tracks.labels import NOBODY, label_frames
 from scanner.records import Glimpse, Kind
 
@@ -118,7 +124,7 @@ class Bundle:
             points[label] = (
                 self._east[near] + range_m * math.sin(self._bearing[near]),
                 self._north[near] + range_m * math.cos(self._bearing[near]),
-                MOUNT_HEIGHT_M[0],
+                MOUNT_HEIGHT_M,
                 size,
             )
         return points
@@ -155,8 +161,8 @@ class Bundle:
         angles[:2] = whitening.white(angles[:2])
         angles[2] /= GLIMPSE_SIZE_SIGMA
         prior, each = table[3 * n :], np.arange(k)
-        prior[each, 4 * each + H] = 1 / MOUNT_HEIGHT_M[1]
-        prior[:k, -1] = (MOUNT_HEIGHT_M[0] - points[:, H]) / MOUNT_HEIGHT_M[1]
+        prior[each, 4 * each + H], unlikely = height_prior(points[:, H])
+        prior[:k, -1] = -unlikely
         prior[k + each, 4 * each + SIZE] = 1 / SIZE_SIGMA
         prior[k:, -1] = (math.log(HEAD_SIZE_M[Kind.UNKNOWN]) - points[:, SIZE]) / SIZE_SIGMA
         return table
