@@ -2,7 +2,8 @@
 
 The grid is the same for everybody and everywhere: rows of equal height in latitude, columns of
 equal width in longitude within each band of one degree of latitude (cells within 2 % of square up
-to 60 degrees north or south). Nothing here draws at random or keeps a coordinate.
+to 60 degrees north or south; at the date line one or two of each row are narrower). Nothing here
+draws at random or keeps a coordinate.
 """
 
 import hashlib
@@ -34,8 +35,13 @@ def _width_deg(row: int, side_m: float) -> float:
     return side_m / METRES_PER_DEGREE / shrinking
 
 
-def _column(lon_deg: float, row: int, side_m: float) -> int:
-    return math.floor(lon_deg / _width_deg(row, side_m))
+def _column(lon_deg: float, row: int, side_m: float, step: int = 0) -> int:
+    """The column that holds a longitude, or so many columns to the east of it."""
+    width_deg = _width_deg(row, side_m)
+    count = math.ceil(360.0 / width_deg)
+    first = -math.ceil(180.0 / width_deg)
+    # East of the date line comes the first column again.
+    return (math.floor(lon_deg / width_deg) + step - first) % count + first
 
 
 def cell_of(lat_deg: float, lon_deg: float, side_m: float) -> Cell:
@@ -48,7 +54,7 @@ def cells_around(lat_deg: float, lon_deg: float, side_m: float) -> list[Cell]:
     """The cell that holds a place and its eight neighbours."""
     middle = _row(lat_deg, side_m)
     rows = range(middle - 1, middle + 2)
-    return [(r, _column(lon_deg, r, side_m) + step) for r in rows for step in (-1, 0, 1)]
+    return [(r, _column(lon_deg, r, side_m, step)) for r in rows for step in (-1, 0, 1)]
 
 
 def _digest(cell: Cell, secret: bytes) -> int:
@@ -112,7 +118,8 @@ class Seen:
 
 def _apart_m(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     """Between two places (lat, lon, ...) of one street. No numpy: its threads outrun the wall."""
-    east = (a[1] - b[1]) * math.cos(math.radians(a[0]))
+    turn = (a[1] - b[1] + 180.0) % 360.0 - 180.0
+    east = turn * math.cos(math.radians(a[0]))
     return math.hypot(a[0] - b[0], east) * METRES_PER_DEGREE
 
 
@@ -155,7 +162,7 @@ def _blocks(lat_deg: float, lon_deg: float) -> list[Cell]:
     """
     row = _row(lat_deg, BLOCK_CELL_M)
     return [
-        (r, _column(lon_deg, r, BLOCK_CELL_M) - step) for r in (row, row - 1) for step in (0, 1)
+        (r, _column(lon_deg, r, BLOCK_CELL_M, step)) for r in (row, row - 1) for step in (0, -1)
     ]
 
 

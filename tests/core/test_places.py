@@ -1,6 +1,7 @@
 """What is recognised, what is taken for it, and what a finder can test."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from scanner.core.places import (
 )
 
 PLACES = [(55.752, 37.6175), (-33.9, 18.42), (0.0, 0.0), (64.15, -21.94), (52.0, 4.9)]
+AT_THE_DATE_LINE = [-16.85, -16.2, 0.0, 51.9, 65.7]  # where its cells are cut or whole
 
 
 def around(place: tuple[float, float], east_m: float, north_m: float) -> tuple[float, float]:
@@ -112,6 +114,18 @@ def test_on_one_walk_the_neighbours_of_a_camera_are_told_from_it() -> None:
     assert seen.has(*around(place, 8, 0))
 
 
+@pytest.mark.parametrize("lat_deg", AT_THE_DATE_LINE)
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_camera_is_recognised_across_the_date_line(lat_deg: float, *, settled: bool) -> None:
+    for west_m in range(0, 12, 2):
+        seen = Seen(b"k" * 16, bytes(SEEN_BITS // 8))
+        seen.add(*around((lat_deg, 180.0), -west_m, 0))
+        if settled:
+            seen.settle()
+        assert seen.has(*around((lat_deg, 180.0), 5 - west_m, 0))
+        assert not seen.has(*around((lat_deg, 180.0), 40 - west_m, 0))
+
+
 def test_without_the_secret_the_filter_tells_nothing() -> None:
     rng = np.random.default_rng(5)
     places = [around((52.5, 13.4), *rng.uniform(-3000, 3000, 2)) for _ in range(500)]
@@ -138,6 +152,21 @@ def test_the_block_holds_the_home_and_is_two_cells_wide(
         covered = [all(home.covers(*p) for home in homes) for p in line]
         assert covered[30]
         assert (sum(covered) - 1) * 50 == pytest.approx(1200, abs=110)
+
+
+@pytest.mark.parametrize("lat_deg", AT_THE_DATE_LINE)
+@pytest.mark.parametrize("uniform", [0.0, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("east_m", [-400, -50, 50, 400])
+def test_the_block_of_a_home_does_not_end_at_the_date_line(
+    lat_deg: float, uniform: float, east_m: float
+) -> None:
+    place = around((lat_deg, 180.0), east_m, 0)
+    homes = [home_block(*place, salt=salt, uniform=uniform) for salt in (b"1", b"2", b"3")]
+    line = [around(place, o, 0) for o in range(-1500, 1501, 50)]
+    covered = [all(home.covers(*p) for home in homes) for p in line]
+    assert covered[30]
+    assert 600 <= sum(covered) * 50 <= 1260
+    assert sum(a != b for a, b in pairwise(covered)) == 2, "one stretch"
 
 
 def test_the_home_lies_in_any_quarter_of_its_block() -> None:
