@@ -289,7 +289,8 @@ def _is_walking(fix: Fix) -> bool:
 def _is_possible(fix: Fix) -> bool:
     """All numbers are finite and in range; comparisons with NaN are false."""
     return (
-        max(abs(fix.lat_deg), abs(fix.lon_deg) / 2) <= 90  # noqa: PLR2004
+        abs(fix.lat_deg) <= 90  # noqa: PLR2004
+        and abs(fix.lon_deg) <= 180  # noqa: PLR2004
         and (fix.utc_s is None or abs(fix.utc_s) < MAX_UTC_S)
         and (fix.sigma_m is None or 0 <= fix.sigma_m < math.inf)
         and (fix.speed_mps is None or 0 <= fix.speed_mps < math.inf)

@@ -145,8 +145,9 @@ def test_a_fix_out_of_order_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"lat_deg": math.nan}, {"lat_deg": 91.0}, {"lon_deg": -181.0}, {"sigma_m": math.inf},
-     {"speed_mps": math.nan}, {"course_deg": math.inf}, {"utc_s": math.nan}],
+    [{"lat_deg": math.nan}, {"lat_deg": 91.0}, {"lon_deg": math.nan}, {"lon_deg": -181.0},
+     {"sigma_m": math.inf}, {"speed_mps": math.nan}, {"course_deg": math.inf},
+     {"utc_s": math.nan}],
 )  # fmt: skip
 def test_impossible_numbers_are_dropped(wrong: dict[str, float]) -> None:
     assert len(ring_of(msgspec.structs.replace(WALK[0], **wrong))) == 0
