@@ -94,7 +94,7 @@ def _project_page(store: Store, after_id: str, page: int) -> str | None:
             return None
         policy = policy_of(store)
         # Applying decisions to cameras that have them applied changes nothing.
-        judged = decisions.apply([s.camera for s in stored], store.actions())
+        judged = decisions.apply([s.camera for s in stored], store.actions(), store.reports)
         ids = {s.camera.members[0]: s.id for s in stored}
         cohorts = _cohorts(store, judged, policy)
         store.put_cameras(
@@ -175,7 +175,7 @@ def rebuild(store: Store, name: Name) -> list[Delta]:
         store.hold_map(alone=True)  # else what is fused while we read is lost
         policy = policy_of(store)
         reports = store.all_reports()
-        judged = decisions.apply(fuse(reports), store.actions())
+        judged = decisions.apply(fuse(reports), store.actions(), store.reports)
         before = {stored.id: stored for stored in store.cameras()}
         deltas = _put(store, before, judged, name, policy)
         store.mark_fused(r.number for r in reports)
@@ -241,7 +241,7 @@ class _Work:
             if stored.id not in before:
                 before[stored.id] = stored
                 cameras.append(stored.camera)
-        self._put(before, decisions.apply(cameras, lines))
+        self._put(before, decisions.apply(cameras, lines, self._store.reports))
 
     def _put(self, before: dict[str, Stored], judged: Sequence[Judged]) -> None:
         self.deltas += _put(self._store, before, judged, self._name, self._policy)

@@ -156,6 +156,24 @@ def test_a_split_divides_what_differs_and_lasts(store: Store, desk: ReviewDesk) 
     assert number == 1
 
 
+@BOTH
+def test_the_parts_of_a_split_follow_the_records_that_come_later(
+    store: Store, desk: ReviewDesk
+) -> None:
+    take_in(store, *[record([entry((x, 0), sigma_m=2)]) for x in (0, 0.3, 5)])
+    desk.act("ana", want("split", *ids(store)))
+    take_in(store, *[record([entry((x, 0), sigma_m=2)], day=DAY + 2) for x in (1, 1.4, 6.2, 6.4)])
+    cameras = sorted((s.camera for s in store.cameras()), key=lambda c: c.lon_deg)
+    assert [(c.reports, c.last_day) for c in cameras] == [(4, DAY + 2), (3, DAY + 2)]
+    places = [ORIGIN.enu_from_geodetic(c.lat_deg, c.lon_deg)[0] for c in cameras]
+    assert places == pytest.approx([0.7, 5.9], abs=0.2)
+    before = [(s.id, s.camera, s.shown) for s in store.cameras()]
+    mapping.set_policy(store, Policy(reports=3))
+    mapping.set_policy(store, TWO)
+    assert [(s.id, s.camera, s.shown) for s in store.cameras()] == before
+    assert mapping.rebuild(store, NAME) == []
+
+
 def test_a_split_needs_records_on_either_side(store: Store, desk: ReviewDesk) -> None:
     take_in(store, record([entry((0, 0))]))
     (camera_id,) = ids(store)

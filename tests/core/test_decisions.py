@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.core.fusing.fusion import Camera, Member, fuse
+from scanner.core.fusing.vicinity import Report
 from scanner.core.reviewing import decisions, reviewlog
 from scanner.core.reviewing.decisions import Judged, apply
+from scanner.core.reviewing.parting import split
 from scanner.core.reviewing.reviewlog import (
     Anchor,
     Body,
@@ -270,6 +272,42 @@ def test_a_split_that_fusion_has_come_to_see_changes_nothing() -> None:
     log = [line(1, "split", both, Split(part(right, 2), part(left, 1)))]
     now = [camera((0.2, 0), 1, 5), camera((2.2, 0), 2, 6)]
     assert [j.camera for j in apply(now, log)] == now
+
+
+def test_later_records_go_to_the_nearer_part_of_a_split_and_move_it() -> None:
+    """In whatever order they come; and what comes of it is judged again without a change."""
+    dice = random.Random(5)
+    at = {1: 0.0, 2: 0.4, 3: 6.0} | {n: 1.5 + 6 * (n % 2) for n in range(4, 24)}
+    reports = [report(n, [entry((x, 0), sigma_m=2)]) for n, x in at.items()]
+    later = [
+        msgspec.structs.replace(r, record=msgspec.structs.replace(r.record, bucket=DAY + 50))
+        for r in reports[3:]
+    ]
+    reports[3:] = later
+
+    def fetch(numbers: Iterable[int]) -> list[Report]:
+        return [r for r in reports if r.number in set(numbers)]
+
+    (early,) = fuse(reports[:3])
+    said = split(early, {r.record_id: r.record for r in reports[:3]}, [(reports[2].record_id, 0)])
+    log = [line(1, "split", early, said)]
+    (all_in_one,) = fuse(reports)
+    west, east = apply([all_in_one], log, fetch)
+    assert members([west]) == [[1, 2, *range(4, 24, 2)]]
+    assert members([east]) == [[3, *range(5, 24, 2)]]
+    places = [float(ORIGIN.enu_from_geodetic(j.place.lat_deg, j.place.lon_deg)[0])
+              for j in (west, east)]  # fmt: skip
+    assert places == pytest.approx([1.3, 7.4], abs=0.15)
+    assert {j.camera.last_day for j in (west, east)} == {DAY + 50}
+    assert east.place.sigma_m < 2
+
+    assert apply([west.camera, east.camera], log, fetch) == [west, east]
+    dice.shuffle(reports)
+    assert apply(fuse(reports), log, fetch) == [west, east]
+    merge = line(2, "merge", west.camera, Merge(said.named.anchors[0]))
+    (one,) = apply([all_in_one], [*log, merge], fetch)
+    (again,) = apply([one.camera], [*log, merge], fetch)
+    assert again.place == one.place
 
 
 def test_a_merge_after_a_split_makes_them_one_again() -> None:

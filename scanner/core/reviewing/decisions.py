@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from scanner.core.fusing.fusion import Camera
-from scanner.core.reviewing.pieces import Pieces
+from scanner.core.reviewing.pieces import Fetch, Pieces
 from scanner.core.reviewing.reviewlog import (
     VERDICTS,
     Body,
@@ -92,14 +92,19 @@ def judged(camera: Camera) -> Judged:
 # --- applying the log ---------------------------------------------------------------------------
 
 
-def apply(cameras: Iterable[Camera], actions: Iterable[Decision]) -> list[Judged]:
+def apply(
+    cameras: Iterable[Camera],
+    actions: Iterable[Decision],
+    fetch: Fetch = lambda _: (),
+) -> list[Judged]:
     """Judged cameras in order of their first members; raises WireError for a damaged log.
 
     ``cameras`` may be a part of the map, ``actions`` the lines that lie within REACH_M of it; the
-    order of neither matters.
+    order of neither matters. ``fetch`` is asked for the records of a camera that is split; without
+    them its parts stay where they were at the split.
     """
     lines = standing(actions)
-    pieces = Pieces(cameras, lines)
+    pieces = Pieces(cameras, lines, fetch)
     for action, body in lines:
         if isinstance(body, Merge):
             pieces.merge(action.anchor, body.anchor)

@@ -24,7 +24,7 @@ class _Sight(msgspec.Struct, frozen=True, kw_only=True):
     """What one record says of the camera."""
 
     member: Member
-    place: Floats  # (2,): metres east and north of the camera
+    place: Floats  # (2,): metres east and north of an origin near the camera
     covariance: Floats  # (2, 2): square metres, the walk's own error included
     kind: Kind
     height_dm: int | None
@@ -39,7 +39,8 @@ def split(
     ``records`` by id, those of all members. The part with the camera's first member is the rest.
     Raises UsageError if nothing would be left on one side.
     """
-    sights = [_sight(camera, m, records[m.record_id]) for m in camera.members]
+    origin = Origin(camera.lat_deg, camera.lon_deg)
+    sights = [_sight(origin, m, records[m.record_id]) for m in camera.members]
     apart = set(_two_groups(sights) if named is None else named)
     out = [s for s in sights if anchor_of(s.member) in apart]
     stay = [s for s in sights if anchor_of(s.member) not in apart]
@@ -48,14 +49,57 @@ def split(
             "a split leaves some records on either side", hint="name those that are apart"
         )
     return Split(
-        named=_part(camera, out, len(out)),
-        rest=_part(camera, stay, REST_MAX),
+        named=_part(origin, out, len(out)),
+        rest=_part(origin, stay, REST_MAX),
     )
 
 
-def _sight(camera: Camera, member: Member, record: Record) -> _Sight:
+def divided(
+    camera: Camera, said: Split, records: Mapping[str, Record]
+) -> tuple[tuple[tuple[Member, ...], Part], ...]:
+    """The rest and the named part of a camera as they are now: their members, what those say.
+
+    Members that the split knows stay on their side; one that came later goes to the part that is
+    nearer, as the reviewer saw it. Each part is what the records of its members say; ``records``
+    by id. Without any of them it is what it was at the split, and unknown members are of the rest.
+    """
+    # Not the camera's own place: the same members are the same parts, whatever they were in before.
+    origin = Origin(said.rest.lat_deg, said.rest.lon_deg)
+    parts = said.rest, said.named
+    known = {anchor: side for side, part in enumerate(parts) for anchor in part.anchors}
+    members: tuple[list[Member], list[Member]] = [], []
+    sights: tuple[list[_Sight], list[_Sight]] = [], []
+    for member in camera.members:
+        record = records.get(member.record_id)
+        sight = None if record is None else _sight(origin, member, record)
+        side = known.get(anchor_of(member))
+        if side is None:
+            side = 0 if sight is None else _nearer(origin, sight, parts)
+        members[side].append(member)
+        if sight is not None:
+            sights[side].append(sight)
+    return tuple(
+        (tuple(those), _part(origin, seen, REST_MAX) if seen else part)
+        for those, seen, part in zip(members, sights, parts, strict=True)
+    )
+
+
+def _nearer(origin: Origin, sight: _Sight, parts: Sequence[Part]) -> int:
+    """Which of the parts a record shows; their places count as exact, so that none draws more."""
+    centres = [
+        msgspec.structs.replace(
+            sight,
+            place=np.array(origin.enu_from_geodetic(part.lat_deg, part.lon_deg)),
+            covariance=np.zeros((2, 2)),
+            kind=part.kind,
+        )
+        for part in parts
+    ]
+    return min(range(len(parts)), key=lambda side: (_gap(sight, centres[side]), side))
+
+
+def _sight(origin: Origin, member: Member, record: Record) -> _Sight:
     entry = record.cameras[member.index]
-    origin = Origin(camera.lat_deg, camera.lon_deg)
     place = np.array(origin.enu_from_geodetic(entry.lat_e7 / 1e7, entry.lon_e7 / 1e7))
     return _Sight(
         member=member,
@@ -112,9 +156,8 @@ def _mean(sights: Sequence[_Sight]) -> tuple[Floats, Floats]:
     return place, covariance
 
 
-def _part(camera: Camera, sights: Sequence[_Sight], most: int) -> Part:
+def _part(origin: Origin, sights: Sequence[_Sight], most: int) -> Part:
     place, covariance = _mean(sights)
-    origin = Origin(camera.lat_deg, camera.lon_deg)
     lat_deg, lon_deg = origin.geodetic_from_enu(float(place[0]), float(place[1]))
     seen = Counter(s.kind for s in sights)
     kind, share = max(kind_shares(seen).items(), key=lambda item: item[1])

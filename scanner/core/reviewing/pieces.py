@@ -1,22 +1,30 @@
 """Cameras while reviewers' merges and splits are applied to them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import msgspec
 
 from scanner.core.fusing.fusion import Camera, Member
 from scanner.core.fusing.joining import joined
+from scanner.core.fusing.vicinity import Report
+from scanner.core.reviewing.parting import divided
 from scanner.core.reviewing.reviewlog import Anchor, Body, Decision, Part, Split, anchor_of, named
+
+Fetch: TypeAlias = Callable[[Iterable[int]], Iterable[Report]]  # the reports of these numbers
 
 
 class Pieces:
     """The cameras while they are merged and split; ``where`` each anchor of the log lies."""
 
-    def __init__(self, cameras: Iterable[Camera], lines: Iterable[tuple[Decision, Body]]) -> None:
+    def __init__(
+        self, cameras: Iterable[Camera], lines: Iterable[tuple[Decision, Body]], fetch: Fetch
+    ) -> None:
         wanted = {anchor for action, body in lines for anchor in named(action, body)}
         self.cameras = dict(enumerate(cameras))
         self.where: dict[Anchor, int] = {}
         self._next = len(self.cameras)
+        self._fetch = fetch
         if wanted:
             for piece, camera in self.cameras.items():
                 self._place(piece, camera, wanted)
@@ -42,15 +50,15 @@ class Pieces:
         mixed &= {self.where[a] for a in rest if a in self.where}
         for piece in sorted(mixed):
             camera = self.cameras[piece]
-            out = tuple(m for m in camera.members if anchor_of(m) in named)
-            stay = tuple(m for m in camera.members if anchor_of(m) not in named)
-            self.cameras[piece] = _of(camera, stay, body.rest, last_day=camera.last_day)
-            self.cameras[self._next] = _of(camera, out, body.named, last_day=body.named.last_day)
-            self._place(self._next, self.cameras[self._next], self._wanted)
+            reports = self._fetch({member.number for member in camera.members})
+            records = {report.record_id: report.record for report in reports}
+            stay, out = (_of(camera, *half) for half in divided(camera, body, records))
+            self.cameras[piece], self.cameras[self._next] = stay, out
+            self._place(self._next, out, self._wanted)
             self._next += 1
 
 
-def _of(camera: Camera, members: tuple[Member, ...], part: Part, *, last_day: int) -> Camera:
+def _of(camera: Camera, members: tuple[Member, ...], part: Part) -> Camera:
     return msgspec.structs.replace(
         camera,
         members=members,
@@ -61,5 +69,5 @@ def _of(camera: Camera, members: tuple[Member, ...], part: Part, *, last_day: in
         covariance=part.covariance,
         height_m=part.height_m,
         first_day=part.first_day,
-        last_day=max(last_day, part.last_day),
+        last_day=part.last_day,
     )
