@@ -383,6 +383,17 @@ def test_reports_alone_never_say_that_a_camera_reads_plates() -> None:
     assert (found.kind.value, found.alpr) == ("alpr", decisions.Claim("looks", "reports"))
 
 
+def test_a_reviewer_who_says_that_it_reads_no_plates_takes_that_kind_away() -> None:
+    here = camera((0, 0), 1, kind=Kind.ALPR)
+    log = [line(1, "tag", here, Tag({"surveillance:type": "camera"}))]
+    (found,) = apply([here], log)
+    assert (found.kind, found.alpr) == (decisions.NOTHING, decisions.Claim("no", "reviewer"))
+    log.append(line(2, "tag", here, Tag({"camera:type": "fixed"})))
+    assert apply([here], log)[0].kind == decisions.Claim(Kind.BULLET, "reviewer")
+    log += [line(n, "undo", here, Undo(n - 2)) for n in (3, 4)]
+    assert apply([here], log)[0].kind == decisions.Claim(Kind.ALPR, "reports")
+
+
 def test_a_doorbell_is_private() -> None:
     here = camera((0, 0), 1)
     (found,) = apply([here], [line(1, "tag", here, Tag({"camera:type": "doorbell"}))])

@@ -174,6 +174,8 @@ def _kind(camera: Camera, tags: Mapping[str, str]) -> Claim:
         return Claim(kind, "reviewer")
     if camera.kind is Kind.UNKNOWN or camera.kind_share < KIND_SHARE:
         return NOTHING
+    if camera.kind is Kind.ALPR and tags.get("surveillance:type"):
+        return NOTHING  # a reviewer says that it reads no plates, and not what it is
     return Claim(camera.kind, "reports")
 
 
