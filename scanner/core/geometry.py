@@ -69,6 +69,7 @@ def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
 
 
 FARTHEST: Final = 60.0  # focal lengths from the axis, 89 degrees: no lens of ours sees farther
+LEAST_STRETCH: Final = 0.1  # where distortion folds the picture
 STRAIGHT: Final = 1e-15  # a coefficient that bends nothing, not even there
 ROUNDS: Final = 100  # bisection alone needs 60
 
@@ -114,6 +115,22 @@ class LensModel(msgspec.Struct, frozen=True, kw_only=True):
     def stretch(self, r2: Real) -> Real:
         """How much farther out a direction is seen than a pinhole shows it; number or array."""
         return 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
+
+    def slope(self, r2: Real) -> Real:
+        """By how much distortion draws out lengths along the radius; number or array."""
+        return 1 + r2 * (3 * self.k1 + r2 * (5 * self.k2 + r2 * 7 * self.k3))
+
+    def widening(self, r2: Real) -> Real:
+        """How many times ``focal_px`` a thing's side is per radian; number or array.
+
+        The geometric mean of both sides. Away from the middle a pixel covers less angle: by the
+        length of its ray once across it and twice along it, 1.5 times in the geometric mean.
+        """
+        bent = np.maximum(self.slope(r2), LEAST_STRETCH) * np.maximum(
+            self.stretch(r2), LEAST_STRETCH
+        )
+        wide: Real = (1 + r2) ** 0.75 * np.sqrt(self.pixel_aspect * bent)
+        return wide
 
     def check(self) -> None:
         """Raise ValueError unless every pixel of the frame has exactly one ray."""
@@ -166,7 +183,7 @@ class LensModel(msgspec.Struct, frozen=True, kw_only=True):
             r2 = r * r
             off = r * self.stretch(r2) - seen
             low, high = (r, high) if off < 0 else (low, r)
-            slope = 1 + r2 * (3 * self.k1 + r2 * (5 * self.k2 + r2 * 7 * self.k3))
+            slope = self.slope(r2)
             step = off / slope if slope > 0 else math.inf
             closer = r - step if low < r - step < high else (low + high) / 2
             if abs(closer - r) <= 1e-15 * (1 + r):
@@ -188,20 +205,10 @@ class LensModel(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def size_deg(self, box: Box) -> float:
-        """Geometric mean of a box's angular width and height, degrees.
-
-        Away from the middle a pixel covers less angle: by the length of its ray once across it and
-        twice along it, 1.5 times in the geometric mean.
-        """
+        """Geometric mean of a box's angular width and height, degrees."""
         u, v = self.ray_from_pixel(*box.centre_px)
-        ray = math.sqrt(1 + u * u + v * v)
         side_px = math.sqrt(max(box.width_px, 1e-6) * max(box.height_px, 1e-6))
-        return math.degrees(side_px / self.focal_px / ray**1.5 / self._widening(u * u + v * v))
-
-    def _widening(self, r2: float) -> float:
-        """Geometric mean of what distortion does to lengths along the radius and across it."""
-        along = 1 + r2 * (3 * self.k1 + r2 * (5 * self.k2 + r2 * 7 * self.k3))
-        return math.sqrt(max(along, 0.1) * max(self.stretch(r2), 0.1))
+        return math.degrees(side_px / self.focal_px / float(self.widening(u * u + v * v)))
 
     def resized(self, width_px: int, height_px: int) -> "LensModel":
         """The same lens behind frames of another size.

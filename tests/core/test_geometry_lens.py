@@ -89,8 +89,9 @@ def test_a_lens_worn_crooked_tells_the_true_direction(
         assert lens.level_from_pixel(*seen) == pytest.approx((azimuth, elevation), abs=1e-6)
 
 
-def test_arrays_see_what_the_lens_sees() -> None:
-    lens = replace(BENT, mount_pitch_deg=7, mount_roll_deg=-4)
+@pytest.mark.parametrize("pixel_aspect", [1.0, 4 / 3])
+def test_arrays_see_what_the_lens_sees(pixel_aspect: float) -> None:
+    lens = replace(BENT, mount_pitch_deg=7, mount_roll_deg=-4, pixel_aspect=pixel_aspect)
     worn = np.array([math.log(lens.focal_px), 0.0, math.radians(7), math.radians(-4)])
     points = [(30.0, 40.0), (640.0, 360.0), (1200.0, 650.0), (900.0, 100.0)]
     boxes = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
@@ -111,16 +112,18 @@ def test_a_clockwise_roll_turns_the_picture_the_other_way() -> None:
     assert elevation < -2
 
 
-def test_size_is_free_of_distortion() -> None:
+@pytest.mark.parametrize("pixel_aspect", [1.0, 4 / 3, 3 / 4])
+def test_size_is_free_of_distortion(pixel_aspect: float) -> None:
     """A ball of one degree, drawn through the lens itself, has one degree everywhere."""
+    lens = replace(BENT, pixel_aspect=pixel_aspect)
     for azimuth in (0.0, 20.0, 40.0):
-        edges = [pixel_from_level(BENT, azimuth + d, 0.0) for d in (-0.5, 0.5)]
-        rims = [pixel_from_level(BENT, azimuth, d) for d in (-0.5, 0.5)]
+        edges = [pixel_from_level(lens, azimuth + d, 0.0) for d in (-0.5, 0.5)]
+        rims = [pixel_from_level(lens, azimuth, d) for d in (-0.5, 0.5)]
         assert all(edges)
         assert all(rims)
         (left, _), (right, _) = edges  # type: ignore[misc]
         (_, low), (_, high) = rims  # type: ignore[misc]
-        assert BENT.size_deg(Box(left, high, right, low)) == pytest.approx(1, rel=0.01)
+        assert lens.size_deg(Box(left, high, right, low)) == pytest.approx(1, rel=0.01)
 
 
 def test_frames_of_another_size_come_through_the_same_lens() -> None:

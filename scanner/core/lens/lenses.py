@@ -9,12 +9,11 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from scanner.core.geometry import LensModel, hfov_from_focal
+from scanner.core.geometry import LEAST_STRETCH, LensModel, hfov_from_focal
 
 Array = NDArray[np.float64]
 
 LEAST_DEPTH: Final = 0.05  # what is beside or behind the lens is taken to be just ahead of it
-LEAST_STRETCH: Final = 0.1  # where distortion folds the picture
 UNDISTORT: Final = 12  # Newton steps
 
 LONGEST: Final = 4_096  # characters; reading dotted keys takes time with their square
@@ -144,7 +143,7 @@ def seen_from_level(
     v = -(right * np.sin(roll) + rise * np.cos(roll)) / depth
     x_px, y_px = optics.centre_px
     scale = np.exp(log_focal) * optics.stretch(u**2 + v**2)
-    log_side = log_size + log_focal + _log_widening(optics, u**2 + v**2)
+    log_side = log_size + log_focal + np.log(optics.widening(u**2 + v**2))
     return np.stack([x_px + scale * u, y_px + scale * optics.pixel_aspect * v, log_side], axis=1)
 
 
@@ -157,7 +156,7 @@ def level_from_seen(optics: LensModel, worn: Array, seen: Array) -> tuple[Array,
     r = far = np.hypot(x, y)
     for _ in range(UNDISTORT):
         off = r * optics.stretch(r**2) - far
-        r = np.clip(r - off / np.maximum(_along(optics, r**2), LEAST_STRETCH), 0, 2 * far)
+        r = np.clip(r - off / np.maximum(optics.slope(r**2), LEAST_STRETCH), 0, 2 * far)
     share = r / np.maximum(far, 1e-12)
     u, v = x * share, y * share
     right, rise = u * np.cos(roll) - v * np.sin(roll), -u * np.sin(roll) - v * np.cos(roll)
@@ -165,18 +164,5 @@ def level_from_seen(optics: LensModel, worn: Array, seen: Array) -> tuple[Array,
     return (
         np.arctan2(right, forward),
         np.arctan2(up, np.hypot(right, forward)),
-        seen[:, 2] - log_focal - _log_widening(optics, r**2),
+        seen[:, 2] - log_focal - np.log(optics.widening(r**2)),
     )
-
-
-def _along(optics: LensModel, r2: Array) -> Array:
-    """What distortion does to lengths along the radius."""
-    return 1 + r2 * (3 * optics.k1 + r2 * (5 * optics.k2 + r2 * 7 * optics.k3))
-
-
-def _log_widening(optics: LensModel, r2: Array) -> Array:
-    """How much larger things look than in the middle, logarithm; as in ``LensModel.size_deg``."""
-    across = np.maximum(optics.stretch(r2), LEAST_STRETCH)
-    along = np.maximum(_along(optics, r2), LEAST_STRETCH)
-    widening: Array = 0.75 * np.log1p(r2) + 0.5 * np.log(across * along)
-    return widening
