@@ -49,15 +49,16 @@ PEOPLES_MAKERS: Final[Mapping[int, str]] = {
     0x067C: "Tile: trackers",
     0x072F: "OnePlus: phones",
 }
+_EVERY: Final = "every device"
 # Services of what people carry, and those that say nothing: SIG, "Assigned Numbers", 3.4 and 3.11.
 PEOPLES_SERVICES: Final[Mapping[int, str]] = {
-    0x1800: "every device",
-    0x1801: "every device",
+    0x1800: _EVERY,
+    0x1801: _EVERY,
     0x1808: "glucose sensors",
     0x1809: "thermometers",
-    0x180A: "every device",
+    0x180A: _EVERY,
     0x180D: "heart rate belts",
-    0x180F: "every device",
+    0x180F: _EVERY,
     0x1810: "blood pressure monitors",
     0x1812: "keyboards, mice",
     0x1816: "bicycles",
@@ -78,6 +79,7 @@ PEOPLES_SERVICES: Final[Mapping[int, str]] = {
     0xFEED: "Tile",
     0xFD84: "Tile",
 }
+_TELLING: Final = frozenset(n for n, what in PEOPLES_SERVICES.items() if what != _EVERY)
 PEOPLES_OUIS: Final[Mapping[str, str]] = {
     "00:25:DF": "Axon: body cameras, Tasers",
     "04:0D:84": "a module maker's, in breathing aids too",
@@ -175,9 +177,19 @@ def _reasons(signature: Signature) -> Iterator[str]:
 
 def match(signatures: Iterable[Signature], heard: Advertisement) -> Signature | None:
     """The signature that fits, if any does; never one for a device of people."""
-    if heard.companies & PEOPLES_MAKERS.keys() or heard.address[:8].upper() in PEOPLES_OUIS:
+    if _of_people(heard):
         return None
     return next((s for s in signatures if _fits(s, heard)), None)
+
+
+def _of_people(heard: Advertisement) -> bool:
+    """Whether anything in what a device sends is of what people carry."""
+    return bool(
+        heard.companies & PEOPLES_MAKERS.keys()
+        or heard.services & _TELLING
+        or heard.address[:8].upper() in PEOPLES_OUIS
+        or PEOPLES_NAMES.search(heard.name)
+    )
 
 
 def _fits(signature: Signature, heard: Advertisement) -> bool:

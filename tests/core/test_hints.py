@@ -85,12 +85,35 @@ def test_all_kinds_of_signals_must_be_heard(heard: Advertisement, fits: bool) ->
     assert (hints.match([BATTERY], heard) is BATTERY) is fits
 
 
+BY_ADDRESS = Signature(title="t", source="s", ouis=("B4:1E:52",), services=("3100",))
+
+
+@pytest.mark.parametrize(
+    ("sent", "fits"),
+    [
+        ({}, True),
+        ({"services": {0x3100, 0x1800, 0x1801, 0x180A, 0x180F}}, True),  # every device has them
+        ({"services": {0x3100, 0xFD6F}}, False),
+        ({"services": {0x3100, 0x1854}}, False),
+        ({"companies": {0x004C}}, False),
+        ({"name": "Ana's Galaxy S24"}, False),
+        ({"address": "00:25:DF:00:00:01"}, False),
+    ],
+)
+def test_what_also_sends_signals_of_what_people_carry_is_left_alone(
+    sent: dict[str, object],
+    fits: bool,  # noqa: FBT001
+) -> None:
+    box = {"address": "B4:1E:52:00:00:01", "public": True, "services": {0x3100}}
+    heard = msgspec.convert(box | sent, Advertisement)
+    assert bool(hints.match([BY_ADDRESS], heard)) is fits
+
+
 def test_a_makers_addresses_count_only_where_a_maker_gave_them() -> None:
-    signature = Signature(title="t", source="s", ouis=("B4:1E:52",), services=("3100",))
     address, services = "B4:1E:52:00:00:01", frozenset({0x3100})
     heard = Advertisement(address=address, services=services, public=True)
-    assert hints.match([signature], heard) is signature
-    assert hints.match([signature], msgspec.structs.replace(heard, public=False)) is None
+    assert hints.match([BY_ADDRESS], heard) is BY_ADDRESS
+    assert hints.match([BY_ADDRESS], msgspec.structs.replace(heard, public=False)) is None
 
 
 def test_names_may_begin_as_published() -> None:
