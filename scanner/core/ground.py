@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.geometry import Origin
+from scanner.core.geometry import Origin, wrap_deg
 
 CELL_DEG: Final = 0.002  # side of the squares in which lines are looked up
+COLUMNS: Final = round(360 / CELL_DEG)
 STREET_M: Final = 150.0  # a camera farther from every street is not seen from one
 SIGMAS: Final = 3.0  # by so many a place must be off before it counts as off
 
@@ -97,7 +98,7 @@ class _Segments:
         """Whether any piece is that near."""
         origin = Origin(lat_deg, lon_deg)
         far_lat, far_lon = origin.geodetic_from_enu(reach_m, reach_m)
-        tall, wide = far_lat - lat_deg, abs(far_lon - lon_deg)
+        tall, wide = far_lat - lat_deg, abs(wrap_deg(far_lon - lon_deg))
         box = (lon_deg - wide, lat_deg - tall, lon_deg + wide, lat_deg + tall)
         numbers = {n for square in _squares(*box) for n in self._squares.get(square, ())}
         return any(self._distance_m(origin, n) <= reach_m for n in numbers)
@@ -113,9 +114,10 @@ class _Segments:
 
 
 def _squares(west: float, south: float, east: float, north: float) -> Iterable[tuple[int, int]]:
+    """Row and column; east of the date line the columns begin anew."""
     for row in range(math.floor(south / CELL_DEG), math.floor(north / CELL_DEG) + 1):
         for column in range(math.floor(west / CELL_DEG), math.floor(east / CELL_DEG) + 1):
-            yield row, column
+            yield row, column % COLUMNS
 
 
 def _inside(ring: Ring, lat_deg: float, lon_deg: float) -> bool:

@@ -1,12 +1,14 @@
 """Streets and water: where a camera could stand."""
 
 import math
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scanner.core.geometry import Origin
 from scanner.core.ground import STREET_M, Box, Ground, LonLat
 from tests.helpers.reports import ORIGIN
 
@@ -72,6 +74,20 @@ def test_nothing_is_said_of_places_outside() -> None:
 
 def test_without_streets_none_is_missed() -> None:
     assert doubt(Ground(WORLD, (), [[LAKE]]), 500, 5000) is None
+
+
+@pytest.mark.parametrize(("east_m", "reason"), [(100, None), (-140, None), (-170, "far")])
+def test_a_street_across_the_date_line_is_found_as_quickly_as_any(
+    east_m: float, reason: str | None
+) -> None:
+    line = Origin(-16.8, 180.0)
+    street = [line.geodetic_from_enu(east, 0)[::-1] for east in (1, 200)]
+    ground = Ground(Box(-180, -90, 180, 90), [street])
+    begun = time.process_time()
+    for _ in range(50):
+        doubt = ground.doubt(*line.geodetic_from_enu(east_m, 0), 1)
+    assert time.process_time() - begun < 1
+    assert doubt == (reason and "far from any street")
 
 
 @settings(max_examples=200, deadline=None)
