@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.core.fusing.fusion import Camera, fuse
-from scanner.core.fusing.vicinity import Report, neighbourhoods
+from scanner.core.fusing.vicinity import Report
 from scanner.records import Kind
 from tests.helpers.reports import ORIGIN, Place, entry, report
 
@@ -191,10 +191,3 @@ def test_every_entry_becomes_one_camera_and_those_of_one_record_differ(
         numbers = [m.number for m in camera.members]
         assert len(numbers) == len(set(numbers))
         assert camera.sigma_m > 0
-
-
-@settings(max_examples=15, deadline=None)
-@given(worlds)
-def test_neighbourhoods_can_be_fused_one_by_one(reports: list[Report]) -> None:
-    parts = [camera for group in neighbourhoods(reports) for camera in fuse(group)]
-    assert sorted(parts, key=lambda c: c.members[0]) == list(fuse(reports))

@@ -6,9 +6,9 @@ import random
 import msgspec
 import pytest
 
-from scanner.core.fusing.fusion import Camera, Coverage, fuse
+from scanner.core.fusing.fusion import Camera, fuse
 from scanner.core.fusing.vicinity import Report
-from scanner.core.wire import CameraEntry, geohash
+from scanner.core.wire import CameraEntry
 from scanner.records import Kind
 from tests.helpers.reports import DAY, ORIGIN, Place, entry, report
 
@@ -69,22 +69,6 @@ def test_a_moved_camera_is_gone_here_and_new_there() -> None:
     assert len(cameras) == 3
     assert at(cameras, (6, 0)).gone > 0.8
     assert at(cameras, (0, 18)).gone == 0.0
-
-
-def test_passes_through_the_cell_are_weak_evidence() -> None:
-    (first,) = fuse([on(0, 1, [LEFT])])
-    cell = geohash(first.lat_deg, first.lon_deg)
-
-    def after(days: list[int]) -> float:
-        (camera,) = fuse([on(0, 1, [LEFT])], [Coverage(cell, DAY + day) for day in days])
-        return camera.gone
-
-    assert first.gone == after([]) == after([-5, 0]) == 0.0
-    assert 0 < after([40]) < 0.1
-    assert after([40] * 3) < after([40] * 20)
-    assert after([40] * 20) > 0.5
-    (elsewhere,) = fuse([on(0, 1, [LEFT])], [Coverage("s00000", DAY + 40)] * 20)
-    assert elsewhere.gone == 0.0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from scanner.core.fusing.spots import KIND_RIGHT
 from scanner.core.fusing.spots import kind_shares as shares_of
 from scanner.core.fusing.vicinity import (
     HALO_M,
@@ -26,25 +25,13 @@ from scanner.core.fusing.vicinity import (
     middle_of,
 )
 from scanner.core.fusing.window import Finding, Name, Window, alone
-from scanner.core.wire import KIND_CODES, CameraEntry, geohash
+from scanner.core.wire import KIND_CODES, CameraEntry
 from scanner.records import Covariance, Kind
 
 SPAN_M: Final = 170.0  # between the records of one camera: each within reach of its first one
 CELL_M: Final = 710.0  # side of a cell, at least
 _NAMED: Final = tuple(kind for kind in KIND_CODES if kind is not Kind.UNKNOWN)
 Box = tuple[float, float, float, float]  # west, south, east, north, degrees
-
-__all__ = [
-    "KIND_RIGHT",
-    "Camera",
-    "Coverage",
-    "Member",
-    "Patch",
-    "fuse",
-    "fuse_group",
-    "kind_shares",
-    "patch",
-]
 
 
 class Member(msgspec.Struct, frozen=True, order=True):
@@ -82,17 +69,6 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
         return math.sqrt((self.covariance.ee + self.covariance.nn) / 2)
 
 
-class Coverage(msgspec.Struct, frozen=True):
-    """A pass through a geohash cell in some span of days, that reported what was new to it alone.
-
-    Records do not tell this; a profile may allow it. It is weak evidence against cameras of the
-    cell that have not been seen since.
-    """
-
-    cell: str
-    first_day: int  # days since 1970
-
-
 class Patch(msgspec.Struct, frozen=True):
     """A piece of the map, made anew."""
 
@@ -100,7 +76,7 @@ class Patch(msgspec.Struct, frozen=True):
     numbers: frozenset[int]
 
 
-def fuse(reports: Iterable[Report], coverage: Iterable[Coverage] = ()) -> tuple[Camera, ...]:
+def fuse(reports: Iterable[Report]) -> tuple[Camera, ...]:
     """The cameras of all reports, in order of their names.
 
     Independent of the order of ``reports``; each report may be given once.
@@ -110,20 +86,14 @@ def fuse(reports: Iterable[Report], coverage: Iterable[Coverage] = ()) -> tuple[
     for report in reports:
         for cell in cells_near(report.record):
             around[cell].append(report)
-    cameras = _fuse(around, {cell_of(r.record) for r in reports}, _by_cell(coverage))
+    cameras = _fuse(around, {cell_of(r.record) for r in reports})
     return tuple(sorted(cameras, key=lambda camera: camera.members[0]))
-
-
-def fuse_group(reports: Sequence[Report]) -> list[Camera]:
-    """The cameras of some reports."""
-    return list(fuse(reports))
 
 
 def patch(
     fresh: Iterable[Report],
     fetch: Callable[[Box], Iterable[Report]],
     partners: Callable[[Iterable[int]], Iterable[int]],
-    coverage: Iterable[Coverage] = (),
 ) -> Patch:
     """What some reports that are new, or no longer count, change.
 
@@ -145,7 +115,7 @@ def patch(
     for report in found.values():
         for cell in cells_near(report.record) & wanted:
             around[cell].append(report)
-    cameras = _fuse(around, wanted, _by_cell(coverage))
+    cameras = _fuse(around, wanted)
     first = {r.number for r in found.values() if cell_of(r.record) in touched}
     first |= {r.number for r in fresh}
     numbers = first | set(partners(first))
@@ -156,16 +126,7 @@ def patch(
     return Patch(tuple(sorted(kept, key=lambda c: c.members[0])), frozenset(numbers))
 
 
-def _by_cell(coverage: Iterable[Coverage]) -> dict[str, list[int]]:
-    days: defaultdict[str, list[int]] = defaultdict(list)
-    for passed in coverage:
-        days[passed.cell].append(passed.first_day)
-    return days
-
-
-def _fuse(
-    around: Mapping[Cell, Sequence[Report]], cells: Iterable[Cell], covered: Mapping[str, list[int]]
-) -> list[Camera]:
+def _fuse(around: Mapping[Cell, Sequence[Report]], cells: Iterable[Cell]) -> list[Camera]:
     """The cameras of the records of some cells; ``around`` each the records of its window."""
     windows: dict[Cell, Window] = {}
     marks: defaultdict[Name, list[Name]] = defaultdict(list)
@@ -186,8 +147,6 @@ def _fuse(
         if finding is None or finding.members != tuple(members):
             # Two windows do not agree who belongs to it: what it has is all that is known.
             finding = alone([(reports[r], i) for r, i in members], middle_of(cell))
-        elif covered and (days := covered.get(geohash(finding.lat_deg, finding.lon_deg))):
-            finding = windows[cell].finding(name, days) or finding
         cameras.append(_camera(finding, reports))
     return cameras
 

@@ -1,19 +1,17 @@
 """Which records could show the same cameras, so that only those are fused together."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.core.geometry import WGS84_A_M, Origin
+from scanner.core.geometry import Origin
 from scanner.core.wire import CameraEntry, Record
 
 Floats = NDArray[np.float64]
-Block = tuple[int, int, int]
 
 STEP_E7: Final = 63_000  # side of a cell in latitude: 700 m
 HALO_M: Final = 65.0  # round a cell: reach of a mark and extent of a record
@@ -51,80 +49,6 @@ def variance_m2(record: Record, entry: CameraEntry) -> float:
     mean = (entry.ee_cm2 + entry.nn_cm2) / 2
     swing = math.hypot((entry.ee_cm2 - entry.nn_cm2) / 2, entry.en_cm2)
     return (mean + swing) / 1e4 + FLOOR_M2 + common_m2(record)
-
-
-def touch(one: Record, other: Record) -> bool:
-    """Whether two records could show the same camera."""
-    common = np.eye(2) * (common_m2(one) + common_m2(other))
-    for a in one.cameras:
-        origin = Origin(a.lat_e7 / 1e7, a.lon_e7 / 1e7)
-        for b in other.cameras:
-            offset = np.array(origin.enu_from_geodetic(b.lat_e7 / 1e7, b.lon_e7 / 1e7))
-            spread = relative(a) + relative(b) + common
-            if float(offset @ np.linalg.solve(spread, offset)) < GATE_CHI2:
-                return True
-    return False
-
-
-def neighbourhoods(reports: Iterable[Report]) -> list[list[Report]]:
-    """Reports divided into those that touch, directly or through others.
-
-    Each can be fused by itself: no camera of one could be a camera of another.
-    """
-    ordered = sorted(reports, key=lambda r: r.record_id)
-    grid = _Grid(ordered)
-    left = set(range(len(ordered)))
-    groups: list[list[Report]] = []
-    for start in range(len(ordered)):
-        if start not in left:
-            continue
-        left.remove(start)
-        group, edge = [start], [start]
-        while edge:
-            here = edge.pop()
-            near = [
-                i
-                for i in sorted(grid.near(ordered[here].record) & left)
-                if touch(ordered[here].record, ordered[i].record)
-            ]
-            left.difference_update(near)
-            group += near
-            edge += near
-        groups.append([ordered[i] for i in group])
-    return groups
-
-
-class _Grid:
-    """Reports by blocks of space: cubes around the Earth have neither poles nor a date line."""
-
-    def __init__(self, reports: Sequence[Report]) -> None:
-        worst = max(
-            (variance_m2(r.record, e) for r in reports for e in r.record.cameras), default=1
-        )
-        self._side_m = math.sqrt(2 * GATE_CHI2 * worst)
-        self._blocks: dict[Block, set[int]] = defaultdict(set)
-        for i, report in enumerate(reports):
-            for block in self._of(report.record):
-                self._blocks[block].add(i)
-
-    def _of(self, record: Record) -> Iterator[Block]:
-        for entry in record.cameras:
-            lat, lon = math.radians(entry.lat_e7 / 1e7), math.radians(entry.lon_e7 / 1e7)
-            scale = WGS84_A_M / self._side_m
-            yield (
-                math.floor(scale * math.cos(lat) * math.cos(lon)),
-                math.floor(scale * math.cos(lat) * math.sin(lon)),
-                math.floor(scale * math.sin(lat)),
-            )
-
-    def near(self, record: Record) -> set[int]:
-        """All reports that could touch, and some that cannot."""
-        found: set[int] = set()
-        steps = (-1, 0, 1)
-        for x, y, z in set(self._of(record)):
-            for block in ((x + i, y + j, z + k) for i in steps for j in steps for k in steps):
-                found |= self._blocks.get(block, set())
-        return found
 
 
 # --- cells ----------------------------------------------------------------------------------------

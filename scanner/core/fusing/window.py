@@ -26,7 +26,6 @@ TOLD_KIND: Final = 0.2  # or if this is the chance at most that they are of one 
 REAL: Final = 0.75  # share of what one record shows that is a camera
 AGAIN: Final = 20.0  # how much likelier a second record shows a camera than a second false alarm
 SEEN: Final = 0.5  # chance at most that a record of its neighbours would show it
-COVERED: Final = 0.2  # chance that one pass through its cell would have
 GONE: Final = 0.05  # chance that a camera has gone, before anything is known
 MANY: Final = 30  # pieces of evidence counted at most
 
@@ -73,11 +72,8 @@ class Window:
                 for index, spot in enumerate(self._passes[key].slots):
                     yield (report.record_id, index), self._members[spot.number][0]
 
-    def finding(self, name: Name, days_covered: Sequence[int] = ()) -> Finding | None:
-        """The camera of a name; None if no camera here has it.
-
-        ``days_covered``: last days of the passes through its cell that may not have shown it.
-        """
+    def finding(self, name: Name) -> Finding | None:
+        """The camera of a name; None if no camera here has it."""
         spot = self._spots.get(name)
         if spot is None:
             return None
@@ -86,7 +82,7 @@ class Window:
                 self._solved[each.number] = place, covariance
         (east, north), covariance = self._solved[spot.number]
         lat_deg, lon_deg = self._origin.geodetic_from_enu(east, north)
-        existence, gone = self._there(spot, days_covered)
+        existence, gone = self._there(spot)
         return Finding(
             members=self._members[spot.number],
             lat_deg=lat_deg,
@@ -103,7 +99,7 @@ class Window:
         first = record.bucket * record.bucket_days
         return first, first + record.bucket_days - 1
 
-    def _there(self, spot: Spot, covered: Sequence[int]) -> tuple[float, float]:
+    def _there(self, spot: Spot) -> tuple[float, float]:
         """Chance that a camera is or was there, and that it has gone since."""
         last = max(self._days(key)[1] for key in spot.seen)
         without: set[int] = set()
@@ -117,7 +113,6 @@ class Window:
         odds = REAL / (1 - REAL) * AGAIN ** min(MANY, len(spot.seen) - 1)
         odds *= (1 - seen) ** min(MANY, len(without))
         stays = (1 - seen) ** min(MANY, later)
-        stays *= (1 - COVERED) ** min(MANY, sum(day > last for day in covered))
         gone = GONE / (GONE + (1 - GONE) * stays) if stays < 1 else 0.0
         return odds / (1 + odds), gone
 
