@@ -13,7 +13,7 @@ from scanner.config_front import PanelSettings
 
 def test_scripts_of_the_device_are_shell_and_can_be_started() -> None:
     scripts = [FOLDER / "install.sh", FOLDER / "init", *(FOLDER / "tree/usr/lib/scanner").iterdir()]
-    assert len(scripts) == 4
+    assert len(scripts) == 6
     for path in scripts:
         assert subprocess.run(["sh", "-n", path], check=False).returncode == 0, path
     for path in (FOLDER / "tree/usr/lib/scanner").iterdir():
