@@ -1,7 +1,8 @@
 """Of what Raspberry Pi Imager was told: a wireless network is taken, all else gets its reason.
 
 What is read is removed afterwards, since a password's digest and a network's key are in it. What
-became of it stands in ``scanner-imager.txt``.
+became of it stands in ``scanner-imager.txt``. In the profile ``hostile`` no network is taken, and
+one that was taken before is forgotten.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from scanner import config as settings
-from scanner import imager
+from scanner import enrolment, imager, wiping
 from scanner.disk import make_folder, replace
 from scanner.errors import UsageError
 
 TOLD: Final = "scanner-imager.txt"
+CONFIG: Final = "config.txt"
 RADIO_OFF: Final = "dtoverlay=disable-wifi"
 WIFI: Final = "wireless network"
 TAKEN: Final = f"{WIFI}: taken; used from the next start on"
@@ -47,7 +49,7 @@ def take(
     lines = []
     boot = next(iter(found.values())).parent
     if asked.wifi:
-        if settings.load(target if target.exists() else None).privacy.profile == "hostile":
+        if _hostile(target):
             refused[WIFI] = HOSTILE
             grave.add(WIFI)
         else:
@@ -55,11 +57,38 @@ def take(
             lines.append(TAKEN)
     lines += [f"{what}: not taken: {reason}" for what, reason in refused.items()]
     if lines:
-        head = "What was set in Raspberry Pi Imager, and what became of it:\r\n\r\n"
-        replace(boot / TOLD, (head + "".join(f"- {line}\r\n" for line in lines)).encode())
+        _say(boot, lines)
     for name in texts:
         remove(found[name])
     return [f"{what}, set in Imager: {refused[what]}" for what in refused if what in grave]
+
+
+def leave(boot: Path, target: Path) -> list[str]:
+    """Forget a network that was taken before the profile became hostile; what a person must hear.
+
+    Raises ScannerError where one stays, or where no profile can be read to judge it by.
+    """
+    place = target.with_name(imager.CONF)
+    if not place.exists() or not _hostile(target):
+        return []
+    # The file last: while it is there the next start does all of this again.
+    text, lines = _config(boot)
+    if text and len(lines) == len(text.splitlines()):
+        end = "" if text.endswith("\n") else "\n"
+        _write_config(boot, f"{text}{end}[all]\n{RADIO_OFF}\n")
+    _say(boot, [f"{WIFI}: not kept: {HOSTILE}"])
+    wiping.overwrite(place)
+    return [f"{WIFI}, set in Imager: {HOSTILE}"]
+
+
+def _hostile(target: Path) -> bool:
+    named = target.exists() or target.with_name(enrolment.FILE).exists()
+    return settings.load(target if named else None).privacy.profile == "hostile"
+
+
+def _say(boot: Path, lines: list[str]) -> None:
+    head = "What was set in Raspberry Pi Imager, and what became of it:\r\n\r\n"
+    replace(boot / TOLD, (head + "".join(f"- {line}\r\n" for line in lines)).encode())
 
 
 def _join(wifi: imager.Wifi, boot: Path, target: Path) -> None:
@@ -67,9 +96,19 @@ def _join(wifi: imager.Wifi, boot: Path, target: Path) -> None:
     make_folder(target.parent)
     place = target.with_name(imager.CONF)
     replace(place, imager.supplicant(wifi).encode(), mode=0o600)
-    config = boot / "config.txt"
-    if config.is_file():
-        text = config.read_text(encoding="utf-8", errors="surrogateescape")
-        lines = [line for line in text.splitlines(keepends=True) if line.strip() != RADIO_OFF]
-        if "".join(lines) != text:
-            replace(config, "".join(lines).encode(errors="surrogateescape"))
+    text, lines = _config(boot)
+    if "".join(lines) != text:
+        _write_config(boot, "".join(lines))
+
+
+def _config(boot: Path) -> tuple[str, list[str]]:
+    """config.txt, and its lines without the one that switches the radio off; no file: nothing."""
+    path = boot / CONFIG
+    if not path.is_file():
+        return "", []
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return text, [line for line in text.splitlines(keepends=True) if line.strip() != RADIO_OFF]
+
+
+def _write_config(boot: Path, text: str) -> None:
+    replace(boot / CONFIG, text.encode(errors="surrogateescape"))

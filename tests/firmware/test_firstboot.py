@@ -1,7 +1,9 @@
 """What lies on the boot partition is taken, or left and explained; nothing half."""
 
 import base64
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,9 +16,11 @@ from nacl.signing import SigningKey
 
 from scanner import config, signing
 from scanner.cli import main
+from scanner.cli.firstboot_removal import SPENT
 from scanner.core.blink import State, levels
 from scanner.enrolment import Broker, Enrolment
 from scanner.hardware.boardlamp import BoardLamp
+from tests.firmware.power import PowerCut, arm, disarm
 
 CAMPAIGN, OTHER = SigningKey(bytes(range(32))), SigningKey(bytes(32))
 GOOD = '[privacy]\nprofile = "hostile"\n'
@@ -119,6 +123,70 @@ def test_with_nothing_there_nothing_is_done(device: Device) -> None:
     device.start()
     assert device.left() == set()
     assert not device.etc.exists()
+
+
+def test_what_was_taken_cannot_be_read_from_its_blocks(device: Device, tmp_path: Path) -> None:
+    written(device)
+    (device.boot / "scanner.toml").write_text(GOOD)
+    # Whoever has a second name sees what a file's blocks hold once the first is gone.
+    for name in ("enrolment.txt", "scanner.toml"):
+        os.link(device.boot / name, tmp_path / name)
+    device.start()
+    assert device.left() == {"scanner-taken.txt"}
+    for name in ("enrolment.txt", "scanner.toml"):
+        blocks = (tmp_path / name).read_bytes()
+        assert blocks
+        assert blocks == (SPENT * len(blocks))[: len(blocks)]
+
+
+@pytest.mark.parametrize("size", [len(SPENT), 100, 400])
+def test_a_power_cut_amid_the_overwriting_leaves_nothing_to_be_taken_or_told(
+    size: int, device: Device
+) -> None:
+    path = written(device)
+    device.start()
+    before = device.settings.with_name("enrolment.json").read_bytes()
+    content = enrolment(OTHER, "2026-11-09").encode()
+    path.write_bytes((SPENT * size)[:size] + content[size:])
+    device.start()
+    assert device.left() == {"scanner-taken.txt"}
+    assert device.settings.with_name("enrolment.json").read_bytes() == before
+
+
+def test_after_a_power_cut_at_any_file_the_next_start_ends_as_if_there_had_been_none(
+    tmp_path: Path,
+) -> None:
+    ended, number = False, 0
+    while not ended:
+        device = Device(tmp_path / str(number))
+        (device.boot / "scanner.toml").write_text(GOOD)
+        written(device)
+        arm(number, device.boot.parent)
+        try:
+            device.start()
+            ended = True
+        except PowerCut:
+            pass
+        finally:
+            disarm()
+        device.start()
+        assert device.settings.read_text() == GOOD
+        assert config.load(device.settings).mqtt.host == "broker.example"
+        assert device.left() <= {"scanner-taken.txt"}
+        shutil.rmtree(device.boot.parent)
+        number += 1
+    assert number > 10
+
+
+def test_after_a_wipe_the_card_does_not_tell_what_was_taken(device: Device) -> None:
+    written(device)
+    device.start()
+    device.start()
+    assert device.left() == {"scanner-taken.txt"}
+    words = ["wipe", "--yes", "--config", device.settings, "--data", device.etc / "data"]
+    assert main([str(word) for word in words]) == 0
+    device.start()
+    assert device.left() == set()
 
 
 WRONG = {

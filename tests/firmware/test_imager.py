@@ -5,6 +5,7 @@ options, byte for byte but for names and keys.
 """
 
 import hashlib
+import os
 import re
 import stat
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.layering import FOLDER
 from scanner import imager
 from scanner.cli import main
 from scanner.errors import UsageError
@@ -255,10 +257,10 @@ class Device:
     def wifi(self) -> Path:
         return self.etc / "wifi.conf"
 
-    def start(self) -> None:
+    def start(self) -> int:
         words = ["firstboot", "--boot", self.boot, "--config", self.etc / "scanner.toml"]
         words += ["--leds", self._leds, "--blink-s", 0]
-        assert main([str(word) for word in words]) == 0
+        return main([str(word) for word in words])
 
     def left(self) -> set[str]:
         return {path.name for path in self.boot.iterdir()} - {"config.txt"}
@@ -315,6 +317,56 @@ def test_in_the_hostile_profile_no_network_is_kept(device: Device) -> None:
     assert "network-config" not in device.left()
 
 
+HOSTILE = '[privacy]\nprofile = "hostile"\n'
+
+
+def test_a_network_that_was_taken_before_the_profile_was_hostile_is_forgotten(
+    device: Device, tmp_path: Path
+) -> None:
+    device.start()
+    os.link(device.wifi, tmp_path / "blocks")
+    for _ in range(2):
+        (device.boot / "scanner.toml").write_text(HOSTILE)
+        assert device.start() == 0
+        assert not device.wifi.exists()
+        # Whatever filter the lines before it are under.
+        assert device.text("config.txt") == (
+            CONFIG.replace("dtoverlay=disable-wifi\n", "") + "[all]\ndtoverlay=disable-wifi\n"
+        )
+    assert KEY.encode() not in (tmp_path / "blocks").read_bytes()
+    assert "wireless network: not kept: the name of a network" in device.text("scanner-imager.txt")
+
+
+def test_of_that_the_lamp_and_the_card_tell(device: Device) -> None:
+    device.start()
+    (device.boot / "scanner.toml").write_text(HOSTILE)
+    device.start()
+    assert "wireless network, set in Imager: the name" in device.text("scanner-problem.txt")
+
+
+def test_where_it_cannot_be_forgotten_the_network_is_not_joined(device: Device) -> None:
+    (device.boot / "scanner.toml").write_text(HOSTILE)
+    device.wifi.mkdir()  # as good as a file that cannot be written
+    assert device.start() != 0
+    assert "may not be joined" in device.text("scanner-problem.txt")
+    unit = (FOLDER / "tree/usr/lib/systemd/system/scanner-wifi.service").read_text()
+    assert "Requires=scanner-firstboot.service\n" in unit
+    assert "After=scanner-firstboot.service\n" in unit
+
+
+def test_nothing_of_imagers_files_can_be_read_from_their_blocks(
+    device: Device, tmp_path: Path
+) -> None:
+    (device.boot / "user-data").write_text(USER)
+    for name in ("network-config", "user-data"):
+        os.link(device.boot / name, tmp_path / name)
+    device.start()
+    for name in ("network-config", "user-data"):
+        blocks = (tmp_path / name).read_text()
+        assert blocks
+        assert not [word for word in (KEY, "Street 5", "$5$", "somebody") if word in blocks]
+
+
 def test_what_cannot_be_read_stays_and_changes_nothing(device: Device) -> None:
     (device.boot / "network-config").write_bytes(b"\xff\xfe")
     device.start()
@@ -344,6 +396,8 @@ def test_a_second_network_replaces_the_first_and_a_wipe_removes_it(device: Devic
     words = ["wipe", "--yes", "--config", device.etc / "scanner.toml", "--data", device.etc / "x"]
     assert main([str(word) for word in words]) == 0
     assert not device.wifi.exists()
+    device.start()
+    assert device.left() == set()
 
 
 def test_the_vector_is_that_of_hashlib_itself() -> None:
