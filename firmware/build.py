@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from firmware import base, disk, manifest, parts, rootfs, sbom, signatures
 from firmware.layering import CONFIGS, Definition, Image, read_image, read_layers, resolve
 from firmware.release import write_payload
+from firmware.trust import lasts
 from scanner.errors import DeviceError, ScannerError, UsageError
 
 ROOT: Final = rootfs.ROOT
@@ -150,6 +151,9 @@ def main() -> int:
     try:
         image = read_image(CONFIGS / f"scanner-{args.target}.yaml")
         definition = resolve(image, read_layers())
+        if args.trust:
+            # By the time of the source, as all else: the same source ends the same way.
+            lasts(args.trust, epoch())
         if args.target == "pi":
             reachable(PI_HOST)
         if image.edgetpu_sha256 is not None and not args.without_edgetpu:

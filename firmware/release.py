@@ -7,10 +7,14 @@
     python -m firmware.release add REPO PAYLOAD --keys K K --online K
     python -m firmware.release sign REPO --keys K            a further maintainer, elsewhere
     python -m firmware.release refresh REPO --online K       every few days
+    python -m firmware.release renew REPO --keys K K --online K    what is offered, each year
+    python -m firmware.release root REPO --keys K K          the root itself, each year
+    python -m firmware.release root REPO --keys K K --root K K K --release K K K    other keys
 
 ``root`` and ``targets`` want two of their keys. What is new and has too few signatures yet lies in
-``REPO/staged``, files and all; devices see it when enough maintainers have signed it. What was
-killed half-way is done by the same command again.
+``REPO/staged``, files and all; devices see it when enough maintainers have signed it. A new root
+waits in ``REPO/next-root.json``, for ``root`` by the others. What was killed half-way is done by
+the same command again.
 """
 
 import argparse
@@ -18,15 +22,12 @@ import datetime as dt
 import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
-from tuf.api.exceptions import LengthOrHashMismatchError, UnsignedMetadataError
+from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import (  # type: ignore[attr-defined]
     Metadata,
     MetaFile,
@@ -38,7 +39,9 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 from tuf.api.serialization.json import JSONSerializer
 
+from firmware.keys import AnyMetadata, keygen, sign, signer
 from firmware.rootfs import Built
+from firmware.trust import EARLY, ROLES, early, successor
 from scanner.disk import replace
 from scanner.errors import ScannerError, UsageError
 from scanner.updating import LATEST, Release, address
@@ -46,7 +49,6 @@ from scanner.updating import LATEST, Release, address
 THRESHOLD: Final = 2
 DAYS: Final = {"root": 730, "targets": 365, "snapshot": 30, "timestamp": 30}
 SERIALIZER: Final = JSONSerializer(compact=False)
-AnyMetadata = Metadata[Root] | Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp]
 
 
 def write_payload(folder: Path, built: Built, root: Path, slot: dict[str, bytes]) -> Release:
@@ -67,30 +69,6 @@ def write_payload(folder: Path, built: Built, root: Path, slot: dict[str, bytes]
     return release
 
 
-def keygen(path: Path) -> None:
-    """A key that is not there yet, PKCS #8, unencrypted: keep it where no network is."""
-    if path.exists():
-        raise UsageError(f"{path} is there already: a key is not overwritten")
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.touch(mode=0o600)
-    path.write_bytes(pem)
-
-
-def signer(path: Path) -> CryptoSigner:
-    """A key file's; raises UsageError."""
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as e:
-        raise UsageError(f"{path}: no key: {e}") from e
-    if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError(f"{path}: not an ed25519 key")
-    return CryptoSigner(key)
-
-
 class Repository:
     """A folder with ``metadata/``, ``targets/`` and what waits for signatures in ``staged/``.
 
@@ -103,6 +81,7 @@ class Repository:
         self._metadata = folder / "metadata"
         self._staged = folder / "staged"
         self._waiting = self._staged / "targets.json"
+        self._next_root = folder / "next-root.json"
 
     def _until(self, role: str) -> dt.datetime:
         return (self._now + dt.timedelta(days=DAYS[role])).replace(microsecond=0)
@@ -125,7 +104,6 @@ class Repository:
         self._put(Metadata(signed), "1.root", root, signed)
         targets = Targets(expires=self._until("targets"))
         self._put(Metadata(targets), "1.targets", release, signed)
-        shutil.copyfile(self._metadata / "1.root.json", self._folder / "root.json")
         self.refresh(online)
 
     def add(self, payload: Path, keys: Sequence[Path], online: Path) -> bool:
@@ -144,6 +122,50 @@ class Repository:
         metadata = Metadata[Targets].from_file(str(self._waiting))
         return self._offer(metadata, keys, online, self._root())
 
+    def renew(self, keys: Sequence[Path], online: Path) -> bool:
+        """Offer what is offered for another year, or by other keys; whether enough have signed."""
+        if self._waiting.exists():
+            raise UsageError("a release waits for signatures", hint="`sign` it: that renews, too")
+        root, number = self._root(), self._newest("targets")
+        last = Metadata[Targets].from_file(str(self._metadata / f"{number}.targets.json")).signed
+        signed = Targets(number + 1, expires=self._until("targets"), targets=last.targets)
+        self._staged.mkdir(exist_ok=True)
+        return self._offer(Metadata(signed), keys, online, root)
+
+    def root(self, keys: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> bool:
+        """The next root, or signatures below the one that waits; whether devices see it.
+
+        ``others`` names new keys for some of ROLES, and begins anew. What these are for is to be
+        signed by them afterwards: ``renew``.
+        """
+        old = self._root()
+        changed = {
+            name: [signer(path).public_key for path in paths] for name, paths in others.items()
+        }
+        metadata = Metadata(successor(old, self._until("root"), changed))
+        if self._next_root.exists() and not others:
+            waiting = Metadata[Root].from_file(str(self._next_root))
+            # Or it is in place already, and only its name here was left by a kill.
+            metadata = waiting if waiting.signed.version == old.version + 1 else metadata
+        enough = sign(metadata, keys, old) and sign(metadata, (), metadata.signed)
+        if not enough:
+            replace(self._next_root, metadata.to_bytes(SERIALIZER))
+            return False
+        self._put(metadata, f"{metadata.signed.version}.root", (), old)
+        self._hand_out()
+        self._next_root.unlink(missing_ok=True)
+        return True
+
+    def _hand_out(self) -> None:
+        """The newest root where images are told to look for it."""
+        newest = self._metadata / f"{self._newest('root')}.root.json"
+        replace(self._folder / "root.json", newest.read_bytes())
+
+    def early(self) -> list[str]:
+        """What is to be renewed before long, a line each."""
+        paths = [self._metadata / f"{self._newest(role)}.{role}.json" for role in EARLY]
+        return early(paths, self._now)
+
     def refresh(self, online: Path) -> bool:
         """Say what is current, from now on for some days."""
         root, number = self._root(), self._newest("snapshot") + 1
@@ -158,6 +180,7 @@ class Repository:
             snapshot_meta=MetaFile(number, len(content), digest),
         )
         self._put(Metadata(timestamp), "timestamp", [online], root)
+        self._hand_out()
         return True
 
     def _stage(self, payload: Path) -> Targets:
@@ -177,7 +200,7 @@ class Repository:
         self, metadata: Metadata[Targets], keys: Sequence[Path], online: Path | None, root: Root
     ) -> bool:
         """Sign; files and signatures in place once there are enough, until then they wait."""
-        if not _sign(metadata, keys, root):
+        if not sign(metadata, keys, root):
             replace(self._waiting, metadata.to_bytes(SERIALIZER))
             return False
         self._move(metadata.signed)
@@ -209,7 +232,7 @@ class Repository:
 
     def _put(self, metadata: AnyMetadata, name: str, keys: Sequence[Path], root: Root) -> bytes:
         """Sign and put in place; the file's content. Raises UsageError for others' keys."""
-        if not _sign(metadata, keys, root):
+        if not sign(metadata, keys, root):
             raise UsageError(f"{name}.json: not signed by enough of the keys that it wants")
         content = metadata.to_bytes(SERIALIZER)
         replace(self._metadata / f"{name}.json", content)
@@ -227,17 +250,6 @@ class Repository:
         return Metadata[Root].from_file(str(path)).signed
 
 
-def _sign(metadata: AnyMetadata, keys: Sequence[Path], root: Root) -> bool:
-    """Add signatures; whether there are enough."""
-    for key in keys:
-        metadata.sign(signer(key), append=True)
-    try:
-        root.verify_delegate(metadata.signed.type, metadata.signed_bytes, metadata.signatures)
-    except UnsignedMetadataError:
-        return False
-    return True
-
-
 def main() -> int:
     """Keep a repository."""
     parser = argparse.ArgumentParser(
@@ -245,18 +257,19 @@ def main() -> int:
     )
     commands = parser.add_subparsers(required=True, dest="command")
     commands.add_parser("keygen").add_argument("key", type=Path, nargs="+")
-    for name in ("init", "add", "sign", "refresh"):
+    for name in ("init", "add", "sign", "refresh", "renew", "root"):
         one = commands.add_parser(name)
         one.add_argument("repo", type=Path)
         if name == "add":
             one.add_argument("payload", type=Path)
+        if name in ("init", "root"):
+            one.add_argument("--root", type=Path, nargs="+", required=name == "init")
+            one.add_argument("--release", type=Path, nargs="+", required=name == "init")
         if name == "init":
-            one.add_argument("--root", type=Path, nargs="+", required=True)
-            one.add_argument("--release", type=Path, nargs="+", required=True)
             one.add_argument("--threshold", type=int, default=THRESHOLD)
-        if name in ("add", "sign"):
+        if name in ("add", "sign", "renew", "root"):
             one.add_argument("--keys", type=Path, nargs="+", required=True)
-        one.add_argument("--online", type=Path, required=name != "sign")
+        one.add_argument("--online", type=Path, required=name not in ("sign", "root"))
     try:
         print(_run(parser.parse_args()))
     except ScannerError as e:
@@ -278,9 +291,22 @@ def _run(args: argparse.Namespace) -> str:
         seen = repository.add(args.payload, args.keys, args.online)
     elif args.command == "sign":
         seen = repository.sign(args.keys, args.online)
+    elif args.command == "renew":
+        seen = repository.renew(args.keys, args.online)
+    elif args.command == "root":
+        seen = repository.root(args.keys, _others(args))
     else:
         seen = repository.refresh(args.online)
-    return "devices see it now" if seen else "waits for more signatures"
+    return "\n".join(
+        ["devices see it now" if seen else "waits for more signatures", *repository.early()]
+    )
+
+
+def _others(args: argparse.Namespace) -> dict[str, list[Path]]:
+    """Keys that a command of ``root`` names, by the names of ROLES."""
+    online = [args.online] if args.online else None
+    told = {"root": args.root, "release": args.release, "online": online}
+    return {name: told[name] for name in ROLES if told[name]}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import hashlib
 from pathlib import Path
 from typing import Final, Literal
 
-from firmware.release import Repository, keygen, write_payload
+from firmware.keys import keygen
+from firmware.release import Repository, write_payload
 from firmware.rootfs import Built
 from scanner.slots import (
     CountedSlots,

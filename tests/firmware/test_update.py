@@ -10,7 +10,7 @@ import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import FetcherInterface
 
-from firmware.release import signer
+from firmware.keys import signer
 from scanner.cli import main
 from scanner.errors import BrokerError, ScannerError, StoreError
 from scanner.slots import Running, Slot, confirm
