@@ -29,13 +29,39 @@ def test_units_are_understood_by_systemd(tmp_path: Path) -> None:
         ]
         (tmp_path / path.name).write_text("\n".join(lines) + "\n")
     units = sorted(tmp_path.glob("*.service"))
-    assert len(units) == 4
+    assert len(units) == 5
     told = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", *units],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert told.stderr == ""
     assert told.returncode == 0
+
+
+def unit(name: str) -> list[str]:
+    path = FOLDER / f"tree/usr/lib/systemd/system/scanner-{name}.service"
+    return path.read_text().splitlines()
+
+
+def test_an_update_that_takes_long_starts_nothing_again_and_comes_after_the_slot_is_kept() -> None:
+    (started,) = [line for line in unit("update") if line.startswith("Exec")]
+    assert " update --offered " in started
+    assert {
+        "TimeoutStartSec=infinity",
+        "Requires=scanner-confirm.service",
+        "After=scanner-confirm.service",
+    } <= set(unit("update"))
+    # What starts the device again has the confirmation alone to wait for.
+    confirming = [line for line in unit("confirm") if line.startswith("Exec")]
+    assert [("--confirm" in line, "reboot" in line) for line in confirming] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+
+
+def test_each_unit_of_the_image_is_wanted_by_a_target_there() -> None:
+    hooks = (FOLDER / "layers/device.yaml").read_text()
+    for path in (FOLDER / "tree/usr/lib/systemd/system").glob("*.service"):
+        assert re.search(rf"\b{path.stem}\b", hooks), path.stem
 
 
 @pytest.mark.parametrize("slot", ["a", "b"])
