@@ -17,6 +17,7 @@ from scanner.config import DEFAULT_PATH
 from scanner.enrolment import FILE
 from scanner.errors import ConfigError, WallError
 from scanner.hardware.positions import GPSD_SOCKET
+from scanner.storage import known, outbox, tokens
 from scanner.wiping import EXIT_WIPED, MARK
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +150,10 @@ def test_watch_has_no_network_and_relay_no_device() -> None:
     assert (words(watch, "PrivateNetwork"), words(watch, "IPAddressDeny")) == ({"yes"}, {"any"})
     assert words(relay, "RestrictAddressFamilies") == {"AF_INET", "AF_INET6"}
     assert words(relay, "PrivateDevices") == {"yes"}
-    assert "/var/lib/scanner/home.bin" in {w.strip("-") for w in words(relay, "InaccessiblePaths")}
+    hidden = {w.strip("-") for w in words(relay, "InaccessiblePaths")}
+    beside = {known.FILE_NAME, known.HOME_NAME, outbox.OWN_FOLDER}
+    beside |= {tokens.FILE_NAME + end for end in ("", "-wal", "-shm")}
+    assert {f"/var/lib/scanner/{name}" for name in beside} <= hidden
     disks = ("block", "/dev/mmcblk", "/dev/sd", "/dev/mem")
     assert not [one for one in settings(watch)["DeviceAllow"] if one.startswith(disks)]
 
