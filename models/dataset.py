@@ -15,9 +15,10 @@ from PIL import Image
 
 from models.backdrops import backdrop
 from models.details import draw_details
+from models.labels import Label, Source
 from models.pasting import Piece, make_piece
 from models.photometry import Generator, degrade, recolour
-from models.sources import Label, Source, Sources
+from models.sources import Sources
 
 HEAD_PX = (8.0, 170.0)  # larger side of a camera, log-uniform, on a tile of 320
 LOOKALIKE_PX = (12.0, 260.0)

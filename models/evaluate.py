@@ -18,13 +18,14 @@ from typing import Any
 
 from models.charts import draw_curves
 from models.figures import at_threshold, average_precision, match
+from models.labels import pictures
 from models.looks import EVERY_SCALE, WAYS, Remembering, as_arrays, look, open_detector
 from models.measure import Seen, curves, difference, photographs, recall_at_alarms, without_cameras
 from models.plan import TILE_PX
 from models.sheet import draw_sheet, draw_worst
-from models.sources import find_sources, pictures
+from models.sources import find_sources
 from models.truth import Truth, read_truth
-from scanner.errors import ModelError
+from scanner.errors import MediaError, ModelError
 from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.tflite import RUNTIMES, TfliteDetector
 
@@ -201,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(argv)
     try:
         figures = measure(args)
-    except ModelError as error:
+    except (MediaError, ModelError) as error:
         raise SystemExit(str(error)) from None
     print(json.dumps(figures, indent=1)) if args.json else show(figures)
 

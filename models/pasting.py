@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from models.labels import Label
 from models.photometry import Generator, recolour
-from models.sources import Label
 
 MAX_ENLARGEMENT = 1.6
 POLE_ROWS = 0.06  # of the height: a pole's end cap, left out when it is lengthened

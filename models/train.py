@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from models.again import Again
 from models.dataset import Composer, Tile
 from models.figures import Found, at_threshold, average_precision, match, suppress
+from models.labels import read_labelled
 from models.loss import cells, corners, flatten, total
 from models.network import Network, backbone_file, load_backbone
 from models.plan import TILE_PX
@@ -194,6 +195,8 @@ def train(args: argparse.Namespace) -> None:
     """Train until the time or the tiles are used up."""
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
+    for folder in args.data:
+        print(read_labelled(folder).summary)
     run = new_run(args)
     held_out = find_sources(args.renders, args.backgrounds, held_out=True)
     composer = Composer(held_out, TILE_PX, VALIDATION_SEED)

@@ -190,6 +190,7 @@ def test_pictures_without_a_camera_are_enough(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture(tmp_path / "empty" / "a.png")
+    (tmp_path / "empty" / "a.txt").touch()
     for option in ("--negatives", "--data"):
         figures = printed(capsys, "--model", network, option, tmp_path / "empty")
         rows = [row for row in figures.values() if isinstance(row, dict)]
@@ -240,12 +241,15 @@ def test_a_runtime_can_be_chosen_if_it_is_installed(name: str) -> None:
         (["--model", "{}/none.tflite", "--negatives", "{}/yolo"], "none.tflite: No such file"),
         (["--model", "{}/yolo/classes.txt", "--negatives", "{}/yolo"], r"not a \.tflite file"),
         (["--data", "{}/nothing"], "no such folder"),
+        (["--negatives", "{}/cut"], r"a\.png: not a picture that can be read"),
     ],
 )
 def test_a_missing_file_is_one_line(
     options: list[str], message: str, yolo: Path, tmp_path: Path
 ) -> None:
     assert yolo.is_dir()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "a.png").touch()
     with pytest.raises(SystemExit, match=message):
         evaluate([option.format(tmp_path) for option in options])
 

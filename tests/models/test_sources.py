@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from models.sources import find_sources, pictures, read_labelled
-from models.truth import read_truth
+from models.labels import pictures
+from models.sources import find_sources
 
 
 def picture(path: Path, size: tuple[int, int] = (100, 50)) -> None:
@@ -61,6 +61,17 @@ def test_every_second_background_is_kept_for_measuring(renders: Path, tmp_path: 
     assert [source.path.stem for source in used] == ["a", "c"]
 
 
+def test_labelled_photographs_are_trained_on_and_those_without_a_label_as_backgrounds(
+    renders: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        picture(tmp_path / "mine" / f"{name}.jpg")
+    (tmp_path / "mine" / "a.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    found = find_sources(renders, data=[tmp_path / "mine"])
+    assert [source.path.name for source in found.labelled] == ["00001.jpg", "a.jpg"]
+    assert [source.path.name for source in found.plain] == ["b.jpg"]
+
+
 def test_no_camera_at_all_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match="no camera to train on"):
@@ -69,65 +80,3 @@ def test_no_camera_at_all_is_one_clear_line(tmp_path: Path) -> None:
         find_sources(tmp_path / "missing")
     with pytest.raises(SystemExit, match="no pictures in it"):
         pictures(tmp_path / "empty")
-
-
-def test_yolo_boxes_are_in_pixels_and_kinds_come_from_the_csv(tmp_path: Path) -> None:
-    picture(tmp_path / "images" / "a.jpg")
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.4\n0 0.1 0.5 0.1 0.1\n")
-    (tmp_path / "kinds.csv").write_text("stem,kind,x0,y0,x1,y1\na,ptz,0.4,0.3,0.6,0.7\n")
-    (tmp_path / "ignore.csv").write_text("stem,x0,y0,x1,y1,why\na,0,0,0.1,0.2,far\n")
-    assert read_labelled(tmp_path)[0].labels[0].box == pytest.approx((40, 15, 60, 35))
-    (truth,) = read_truth(tmp_path)
-    assert truth.kinds == ("ptz", "camera")
-    assert truth.ignored.tolist() == [pytest.approx([0, 0, 10, 10])]
-
-
-def test_a_damaged_yolo_line_names_its_file(tmp_path: Path) -> None:
-    picture(tmp_path / "images" / "a.jpg")
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "a.txt").write_text("0 0.5 half 0.2 0.4\n")
-    with pytest.raises(SystemExit, match=r"a\.txt: not a line of class"):
-        read_labelled(tmp_path)
-
-
-def coco(folder: Path, *categories: str) -> None:
-    """Write a listing with one box of each category in the first of two pictures."""
-    for name in "ab":
-        picture(folder / f"{name}.jpg")
-    pairs = list(enumerate(categories, start=3))
-    data = {
-        "images": [{"id": 7 + n, "file_name": f"{name}.jpg"} for n, name in enumerate("abc")],
-        "annotations": [
-            {"image_id": 7, "category_id": number, "bbox": [10 * number, 20, 5, 6]}
-            for number, _ in pairs
-        ],
-        "categories": [{"id": number, "name": name} for number, name in pairs],
-    }
-    (folder / "boxes.json").write_text(json.dumps(data))
-
-
-def test_coco_categories_become_kinds_and_a_missing_picture_is_left_out(tmp_path: Path) -> None:
-    coco(tmp_path, "alpr")
-    first, second = read_labelled(tmp_path)
-    assert first.labels[0].box == (30, 20, 35, 26)
-    assert first.labels[0].kind == 3
-    assert second.labels == ()
-
-
-@pytest.mark.parametrize("name", ["Surveillance Camera", "object--cctv-camera", "Security camera"])
-def test_of_many_coco_categories_only_cameras_count(tmp_path: Path, name: str) -> None:
-    coco(tmp_path, "Street Lights", name, "Camera")
-    first, _ = read_labelled(tmp_path)
-    assert [label.box[0] for label in first.labels] == [40]
-
-
-def test_a_single_coco_category_is_cameras_whatever_its_name(tmp_path: Path) -> None:
-    coco(tmp_path, "0")
-    assert len(read_labelled(tmp_path)[0].labels) == 1
-
-
-def test_a_coco_listing_without_cameras_says_what_it_has(tmp_path: Path) -> None:
-    coco(tmp_path, "Chair", "Camera")
-    with pytest.raises(SystemExit, match="no category is a camera: Camera, Chair"):
-        read_labelled(tmp_path)
