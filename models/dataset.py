@@ -19,6 +19,7 @@ from models.labels import Label, Source
 from models.pasting import Piece, make_piece
 from models.photometry import Generator, degrade, recolour
 from models.sources import Sources
+from scanner.replay.frames import read_picture
 
 HEAD_PX = (8.0, 170.0)  # larger side of a camera, log-uniform, on a tile of 320
 LOOKALIKE_PX = (12.0, 260.0)
@@ -60,8 +61,8 @@ def load_cutout(path: Path) -> Image.Image:
 
 @lru_cache(maxsize=400)
 def load_picture(path: Path) -> Image.Image:
-    """Return a street or background as RGB."""
-    return Image.open(path).convert("RGB")
+    """Return a street or background as RGB, upright; raises MediaError."""
+    return Image.fromarray(read_picture(path))
 
 
 def log_uniform(rng: Generator, least: float, most: float) -> float:

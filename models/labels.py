@@ -8,8 +8,8 @@ cameras. ``classes.txt`` has the name of a class per line.
 COCO: every .json of that form in the folder; it names pictures from where it lies or from images/
 there. Of a listing of many things only the categories that are cameras count.
 
-A class or category named as one of KINDS has that kind. What is not of these forms ends the program
-with one line that names the file.
+A class or category named as one of KINDS has that kind. Pictures are taken upright, as their EXIF
+turns them. What is not of these forms ends the program with one line that names the file.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from scanner.replay.frames import PICTURES
 
 UNKNOWN_KIND = -1
 PAST_THE_EDGE = 0.01  # of the picture: so far tools round a corner
+ORIENTATION, LYING = 0x0112, range(5, 9)  # of EXIF: width and height change places
 SURELY_CAMERAS = {"cctv", "surveillance", "ptz", "alpr"}
 CAMERAS = {"camera", "cameras"}
 
@@ -102,12 +103,14 @@ def pictures(folder: Path) -> list[Path]:
 
 @cache
 def picture_size(path: Path) -> tuple[int, int]:
-    """Return width and height of a picture in pixels; raises MediaError."""
+    """Return width and height of an upright picture in pixels; raises MediaError."""
     try:
         with Image.open(path) as image:
-            return image.size
+            width, height = image.size
+            lies = image.getexif().get(ORIENTATION) in LYING
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaError(f"{path}: not a picture that can be read") from error
+    return (height, width) if lies else (width, height)
 
 
 def read_yolo(folder: Path) -> Labelled | None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from models.figures import OVERLAP, Found, match
 from models.flatbuffer import UnreadableError, load
@@ -26,6 +25,7 @@ from scanner.hardware.engines import check_outputs, open_interpreter
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import detect_everywhere, look_at
 from scanner.records import Detection
+from scanner.replay.frames import read_picture
 
 EVERY_SCALE, NATIVE_TILES, ONE_LOOK = "every_scale", "native_tiles", "one_look"
 WAYS = (EVERY_SCALE, NATIVE_TILES, ONE_LOOK)
@@ -126,7 +126,7 @@ def as_arrays(detections: Sequence[Detection]) -> tuple[NDArray[np.float32], NDA
 
 def look(detector: Remembering, truth: Truth, group: str, closer: CloseUp | None = None) -> Look:
     """Look at one picture in every way; what every scale finds, also close up."""
-    pixels = np.asarray(Image.open(truth.path).convert("RGB"))
+    pixels = read_picture(truth.path)
     height, width = pixels.shape[:2]
     detector.forget()
     found = detect_everywhere(detector, pixels)

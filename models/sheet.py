@@ -16,6 +16,7 @@ from models.figures import FALSE_ALARM
 from models.looks import EVERY_SCALE, Look
 from models.truth import Truth
 from scanner.records import Box, Detection
+from scanner.replay.frames import read_picture
 
 COLUMNS, CELL_PX = 8, 240
 CAPTION_PX, LETTER_PX, HEADING_PX = 40, 14, 34
@@ -31,7 +32,7 @@ def draw_sheet(seen: Sequence[tuple[Truth, Sequence[Detection]]], out: Path) -> 
     rows = -(-len(seen) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * CELL_PX, rows * CELL_PX), DARK)
     for place, (truth, detections) in enumerate(seen):
-        image = Image.open(truth.path).convert("RGB")
+        image = Image.fromarray(read_picture(truth.path))
         factor = CELL_PX / max(image.size)
         image.thumbnail((CELL_PX, CELL_PX))
         pen = ImageDraw.Draw(image)
@@ -130,7 +131,7 @@ def _lines(caption: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> 
 
 def _crop(mistake: Mistake, colour: tuple[int, int, int]) -> Image.Image:
     """Return the surroundings of a box as a square of CELL_PX, black outside of the picture."""
-    image = Image.open(mistake.path).convert("RGB")
+    image = Image.fromarray(read_picture(mistake.path))
     box = mistake.box
     side = max(box.width_px * CROP_SIDES, box.height_px * CROP_SIDES, LEAST_CROP_PX)
     x, y = box.centre_px

@@ -29,7 +29,7 @@ Rows = dict[str, list[Row]]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """A picture of size (width, height): cameras (n, 4) in pixels, their kinds (n).
+    """An upright picture of size (width, height): cameras (n, 4) in pixels, their kinds (n).
 
     ``ignored`` are boxes (m, 4) that do not count.
     """

@@ -71,6 +71,18 @@ def test_boxes_lie_on_the_cameras(sources: Sources) -> None:
     assert right > 0.8 * boxes
 
 
+def test_a_street_is_cropped_upright(sources: Sources, tmp_path: Path) -> None:
+    """Its camera is magenta; the picture is stored lying, and its EXIF turns it back."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    street = Image.open(sources.plain[0].path).transpose(Image.Transpose.ROTATE_90)
+    street.save(tmp_path / "lying.png", exif=exif)
+    lying = Source(tmp_path / "lying.png", sources.labelled[0].labels)
+    upright, turned = (Composer(Sources(labelled=[s]), 64, 1) for s in (*sources.labelled, lying))
+    for number in range(5):
+        assert np.array_equal(upright.tile(number).pixels, turned.tile(number).pixels)
+
+
 def test_a_piece_has_the_size_asked_for() -> None:
     rng = np.random.default_rng(0)
     image = Image.new("RGBA", (100, 200), (10, 20, 30, 255))

@@ -140,6 +140,19 @@ def test_the_close_up_network_beside_the_detector_counts_unless_told_not_to(
     assert figures["photographs"]["every_scale"]["recall"]["value"] == recall
 
 
+def test_pictures_are_looked_at_as_their_exif_turns_them(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Upright it is two tiles wide, with a camera in the upper left cell of the second."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (SIDE_PX, 2 * SIDE_PX)).save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.txt").write_text("0 0.625 0.25 0.2 0.4\n")
+    drawn = "--sheet", tmp_path / "sheet.png", "--worst", tmp_path / "worst.png"
+    figures = printed(capsys, "--model", network, "--data", tmp_path, *drawn)
+    assert figures["photographs"]["native_tiles"]["recall"]["value"] == 1
+
+
 @pytest.mark.parametrize("place", ["boxes.json", "images/boxes.json"])
 def test_coco_form_gives_the_same_figures(
     place: str, network: Path, yolo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

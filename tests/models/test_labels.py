@@ -7,6 +7,7 @@ from PIL import Image
 from models.labels import read_labelled
 from models.plan import KINDS
 from models.truth import read_truth
+from scanner.replay.frames import read_picture
 
 MIDDLE = "0 0.5 0.5 0.2 0.4\n"
 
@@ -130,6 +131,19 @@ def test_a_damaged_yolo_line_names_its_file(line: str, tmp_path: Path) -> None:
     (tmp_path / "labels" / "a.txt").write_bytes(MIDDLE.encode() + line.encode("latin-1"))
     with pytest.raises(SystemExit, match=r"a\.txt: not a line of class"):
         read_labelled(tmp_path)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_boxes_lie_in_the_picture_as_its_exif_turns_it(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (100, 50)).save(tmp_path / "a.jpg", exif=exif)
+    write(tmp_path / "a.txt", MIDDLE)
+    height, width, _ = read_picture(tmp_path / "a.jpg").shape
+    (truth,) = read_truth(tmp_path)
+    assert truth.size == (width, height)
+    wanted = (0.4 * width, 0.3 * height, 0.6 * width, 0.7 * height)
+    assert truth.boxes[0].tolist() == pytest.approx(wanted)
 
 
 def test_yolo_classes_named_as_a_kind_have_it(tmp_path: Path) -> None:
