@@ -23,7 +23,7 @@ from models.looks import EVERY_SCALE, WAYS, Remembering, as_arrays, look, open_d
 from models.measure import Seen, curves, difference, photographs, recall_at_alarms, without_cameras
 from models.plan import TILE_PX
 from models.sheet import draw_sheet, draw_worst
-from models.sources import find_sources
+from models.sources import find_sources, is_left_out
 from models.truth import Truth, read_truth
 from scanner.errors import MediaError, ModelError
 from scanner.hardware.closeup import CloseUp, closeup_beside
@@ -103,8 +103,10 @@ def gather(args: argparse.Namespace) -> list[tuple[str, Truth]]:
     """Return the pictures that the options name, each with its group, and check that they exist."""
     found = [(DATA, truth) for truth in (read_truth(args.data) if args.data else [])]
     folders = [(folder, pictures(folder)) for folder in args.negatives]
-    folders += [(folder, pictures(folder)[1::2]) for folder in args.held_out]
+    folders += [(folder, list(filter(is_left_out, pictures(folder)))) for folder in args.held_out]
     for folder, paths in folders:
+        if not paths:
+            raise SystemExit(f"{folder}: training left none of its pictures out")
         found += [(f"without a camera, {folder.name}", Truth.empty(path)) for path in paths]
     return found
 

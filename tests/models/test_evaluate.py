@@ -254,6 +254,7 @@ def test_a_runtime_can_be_chosen_if_it_is_installed(name: str) -> None:
         (["--model", "{}/none.tflite", "--negatives", "{}/yolo"], "none.tflite: No such file"),
         (["--model", "{}/yolo/classes.txt", "--negatives", "{}/yolo"], r"not a \.tflite file"),
         (["--data", "{}/nothing"], "no such folder"),
+        (["--held-out", "{}/trained on"], "training left none of its pictures out"),
         (["--negatives", "{}/cut"], r"a\.png: not a picture that can be read"),
     ],
 )
@@ -261,6 +262,7 @@ def test_a_missing_file_is_one_line(
     options: list[str], message: str, yolo: Path, tmp_path: Path
 ) -> None:
     assert yolo.is_dir()
+    picture(tmp_path / "trained on" / "a.jpg")
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "a.png").touch()
     with pytest.raises(SystemExit, match=message):

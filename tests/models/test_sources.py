@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from models.evaluate import gather, parse
 from models.labels import pictures
 from models.sources import find_sources
 
@@ -24,6 +25,7 @@ def renders(tmp_path: Path) -> Path:
         {"file": f"cutouts/{n:05}.png", "name": "x", "cameras": [camera] * (n % 2)}
         for n in range(20, 30)
     ]
+    rows.append({"file": "cutouts/00040.png", "cameras": [camera]})
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (cutouts / "index.jsonl").write_text(text + '{"file": "cutouts/00030.png", "cam')
     hidden = {**camera, "visible": 0.1}
@@ -40,25 +42,31 @@ def test_renders_are_sorted_by_use_and_a_line_being_written_is_left_alone(render
 
 
 def test_held_out_renders_are_never_trained_on(renders: Path) -> None:
-    trained, kept = find_sources(renders), find_sources_held_out(renders)
-    names = {source.path.name for source in trained.lookalikes}
-    assert [source.path.name for source in kept] == ["00020.png"]
-    assert "00020.png" not in names
+    trained, kept = find_sources(renders), find_sources(renders, held_out=True)
+    held_out = [source.path.name for source in (*kept.lookalikes, *kept.cameras)]
+    assert held_out == ["00020.png", "00040.png"]
+    names = {source.path.name for source in (*trained.lookalikes, *trained.cameras)}
+    assert not names & set(held_out)
 
 
-def find_sources_held_out(renders: Path) -> list:  # type: ignore[type-arg]
-    index = renders / "cutouts" / "index.jsonl"
-    extra = {"file": "cutouts/00040.png", "cameras": [{"kind": "ptz", "box": [0, 0, 5, 5]}]}
-    lines = index.read_text().splitlines(keepends=True)[:-1]
-    index.write_text("".join(lines) + json.dumps(extra) + "\n")
-    return find_sources(renders, held_out=True).lookalikes
+def backgrounds(renders: Path, folder: Path, *, held_out: bool) -> set[str]:
+    return {source.path.stem for source in find_sources(renders, [folder], held_out=held_out).plain}
 
 
-def test_every_second_background_is_kept_for_measuring(renders: Path, tmp_path: Path) -> None:
-    for name in "abcd":
-        picture(tmp_path / "street" / f"{name}.jpg")
-    used = find_sources(renders, [tmp_path / "street"]).plain
-    assert [source.path.stem for source in used] == ["a", "c"]
+def test_about_half_of_the_backgrounds_are_kept_for_measuring_and_stay_there(
+    renders: Path, tmp_path: Path
+) -> None:
+    street = tmp_path / "street"
+    names = {f"{number:03}" for number in range(40)}
+    for name in names:
+        picture(street / f"{name}.jpg")
+    used, kept = (backgrounds(renders, street, held_out=held_out) for held_out in (False, True))
+    assert used | kept == names
+    assert 12 < len(used) < 28
+    picture(street / "0001.jpg")
+    assert not used & backgrounds(renders, street, held_out=True)
+    options = parse(["--held-out", str(street)])
+    assert not used & {truth.path.stem for _, truth in gather(options)}
 
 
 def test_labelled_photographs_are_trained_on_and_those_without_a_label_as_backgrounds(
