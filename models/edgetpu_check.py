@@ -26,8 +26,18 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-from models.flatbuffer import Graph, Tensor, UnreadableError, load
-from models.operators import DOUBTS, LIMITS, PARAMETERS, REFUSED_FROM, SUPPORTED, Step
+from models.flatbuffer import Graph, Tensor, UnreadableError, load, naming
+from models.operators import (
+    BIASES,
+    DOUBTS,
+    LIMITS,
+    MIXING,
+    PARAMETERS,
+    REFUSED_FROM,
+    SUPPORTED,
+    WEIGHTS,
+    Step,
+)
 
 # What its memory holds; more is sent again for each tile. Compiler logs in issues of public
 # repositories add up to 7.02 to 7.1 MiB (ultralytics/yolov5 #3630, ultralytics/ultralytics #4754).
@@ -88,7 +98,9 @@ class Report:
 
 def check(model: Path) -> Report:
     """Return what the compiler would make of a file; raises UnreadableError."""
-    return judge(load(model))
+    graph = load(model)
+    with naming(model):  # options and values of constants are read only now
+        return judge(graph)
 
 
 def judge(graph: Graph) -> Report:
@@ -117,6 +129,8 @@ def refusals(graph: Graph, steps: Sequence[Step]) -> list[str]:
     found = []
     if graph.graphs != 1:
         found.append(f"{graph.graphs} graphs, the compiler takes one")
+    if not steps:
+        found.append("no operator to map")
     if any(tensor.outside for tensor in graph.tensors):
         found.append("weights outside of the flatbuffer, which the compiler cannot read")
     entries = [graph.tensors[n] for n in graph.inputs]
@@ -172,7 +186,7 @@ def obstacle(step: Step) -> str:
     if step.operation.version > newest:
         return f"version {step.operation.version}, the newest seen mapped is {newest}"
     reasons = (_tensor_obstacle(tensor) for tensor in (*step.values, *step.outputs))
-    own = next(filter(None, reasons), "") or _parameter_obstacle(step)
+    own = next(filter(None, reasons), "") or _parameter_obstacle(step) or _mixture(step)
     if own or step.name not in LIMITS:
         return own
     return LIMITS[step.name](step)
@@ -193,7 +207,20 @@ def _parameter_obstacle(step: Step) -> str:
         tensor = step.inputs[place] if place < len(step.inputs) else None
         if tensor is not None and not tensor.constant:
             return f"input {place} is not constant"
+    for name, places, types in (("weights", WEIGHTS, QUANTISED), ("bias", BIASES, {"int32"})):
+        place = places.get(step.name, len(step.inputs))
+        tensor = step.inputs[place] if place < len(step.inputs) else None
+        if tensor is not None and tensor.type not in types:
+            return f"{name} of {tensor.type}"
     return ""
+
+
+def _mixture(step: Step) -> str:
+    places = PARAMETERS.get(step.name, ())
+    inputs = [tensor for n, tensor in enumerate(step.inputs) if tensor and n not in places]
+    types = {tensor.type for tensor in (*inputs, *step.outputs)}
+    mixed = len(types) > 1 and step.name not in MIXING
+    return f"works on {' and '.join(sorted(types))}" if mixed else ""
 
 
 def parameter_bytes(steps: Sequence[Step]) -> int:

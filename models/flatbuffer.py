@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,9 +162,16 @@ def load(model: Path) -> Graph:
         raise UnreadableError(f"{model}: {error.strerror}") from error
     if data[4:8] != b"TFL3":
         raise UnreadableError(f"{model}: not a .tflite file")
-    try:
+    with naming(model):
         return _graph(Table(data, struct.unpack_from("<I", data)[0]))
-    except (struct.error, IndexError, UnicodeDecodeError, MemoryError) as error:
+
+
+@contextmanager
+def naming(model: Path) -> Iterator[None]:
+    """Raise UnreadableError, which names the file, for what a damaged one makes of reading it."""
+    try:
+        yield
+    except (struct.error, IndexError, MemoryError, ValueError) as error:
         raise UnreadableError(f"{model}: a damaged .tflite file ({error})") from error
 
 
@@ -171,10 +180,10 @@ def _graph(root: Table) -> Graph:
     codes, buffers = root.tables(MODEL_CODES), root.tables(MODEL_BUFFERS)
     tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(GRAPH_TENSORS))
     operations = tuple(_operation(table, codes) for table in graphs[0].tables(GRAPH_OPERATORS))
-    for operation in operations:
-        if max(*operation.inputs, *operation.outputs, 0, 0) >= len(tensors):
-            raise IndexError("an operator names a tensor that is not there")
     inputs, outputs = graphs[0].integers(GRAPH_INPUTS), graphs[0].integers(GRAPH_OUTPUTS)
+    numbers = {n for operation in operations for n in (*operation.inputs, *operation.outputs)}
+    if not {*inputs, *outputs} <= set(range(len(tensors))) >= numbers - {-1}:
+        raise IndexError("a tensor is named that is not there")
     return Graph(tensors, inputs, outputs, operations, len(graphs))
 
 

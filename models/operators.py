@@ -17,6 +17,7 @@ Three sources, as the compiler (16.0, the last one) is closed:
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import dropwhile
 
 from models.flatbuffer import Graph, Operation, Tensor
 
@@ -60,6 +61,12 @@ PARAMETERS = {
     "RESIZE_NEAREST_NEIGHBOR": (1,), "TRANSPOSE": (1,), "STRIDED_SLICE": (1, 2, 3),
     "SLICE": (1, 2), "SPLIT": (0,), "PRELU": (1,), "EXPAND_DIMS": (1,),
 }  # fmt: skip
+WEIGHTS = {
+    "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "PRELU": 1, "TRANSPOSE_CONV": 1,
+}  # fmt: skip
+BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+# those whose inputs and outputs are not all of one type: they change it, or keep a state
+MIXING = {"LSTM", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 
 # fused activations by number: 0 none, 1 relu, 2 relu -1 to 1, 3 relu6, 4 tanh, 5 sign
 CLIPPING = {0, 1, 2, 3}
@@ -187,6 +194,17 @@ def _softmax(step: Step) -> str:
     return f"more than {SOFTMAX_MOST} values" if entry and max(entry.shape) > SOFTMAX_MOST else ""
 
 
+def _squeeze(step: Step) -> str:
+    entry, result = step.entry, step.result
+    if entry and result and _without_leading_ones(entry) != _without_leading_ones(result):
+        return "removes a dimension behind one of more than 1"
+    return ""
+
+
+def _without_leading_ones(tensor: Tensor) -> list[int]:
+    return list(dropwhile(lambda size: size == 1, tensor.shape))
+
+
 def _strided_slice(step: Step) -> str:
     strides = step.inputs[3] if len(step.inputs) > 3 else None
     if strides is not None and (strides.integers() != 1).any():
@@ -212,6 +230,7 @@ LIMITS: dict[str, Callable[[Step], str]] = {
     "RESIZE_BILINEAR": _resize_bilinear,
     "SOFTMAX": _softmax,
     "SPLIT": _not_batch(0),
+    "SQUEEZE": _squeeze,
     "STRIDED_SLICE": _strided_slice,
     "SUM": _not_batch(1),
 }

@@ -9,6 +9,7 @@ of tiny_yolo_edgetpu.log in rajansaini691/retinanet-model-tflite.
 """
 
 import json
+import struct
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from models.edgetpu_check import MAX_PARAMETER_BYTES, Report, check, main, objections
-from models.flatbuffer import UnreadableError
+from models.flatbuffer import UnreadableError, load
 from tests.helpers.tflite_file import Constant, Op, write
 
 DETECTOR = Path(__file__).parents[2] / "models" / "detector.tflite"
@@ -203,6 +204,11 @@ def test_a_file_of_a_form_that_it_cannot_take_is_refused(
     assert reason in report.summary
 
 
+def test_a_graph_without_an_operator_is_refused(tmp_path: Path) -> None:
+    report = judged(tmp_path, outputs=["image"])
+    assert (report.status, report.refusals) == (2, ("no operator to map",))
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("edgetpu-custom-op", "compiled already"), ("FlexSplitV", "FlexSplitV needs TensorFlow")],
@@ -218,15 +224,21 @@ def test_an_open_batch_is_taken_as_one_with_a_warning(tmp_path: Path) -> None:
 
 
 RELU, TANH = 1, 4
+INT8, FLOAT, INT4 = Constant((8,)), Constant((8,), "float32"), Constant((8,), "int4")
 LIMITED = [
     (conv("image", "a", version=4), "version 4, the newest seen mapped is 3"),
     (Op("MAX_POOL_2D", ("image",), "a", (1, 9, 9, 3), options={5: ("<b", RELU)}), "activation"),
     (Op("CONV_2D", ("image", "image"), "a", (1, 9, 9, 3)), "input 1 is not constant"),
-    (Op("CONV_2D", ("image", BIAS), "a", (1, 9, 9, 3), options={3: ("<b", TANH)}), "no clipping"),
-    (Op("CONV_2D", ("image", BIAS), "a", (1, 9, 9, 3), options={4: ("<i", 2)}), "dilation"),
-    (Op("CONCATENATION", ("image", "image", BIAS), "a", (1, 9, 9, 3)), "more than one other"),
-    (Op("CONCATENATION", ("image", sizes(7, 5)), "a", (1, 9, 9, 3)), "not zero"),
-    (Op("FULLY_CONNECTED", ("image", BIAS), "a", (4, 9)), "more than one dimension"),
+    (Op("CONV_2D", ("image", INT8), "a", (1, 9, 9, 3), options={3: ("<b", TANH)}), "no clipping"),
+    (Op("CONV_2D", ("image", INT8), "a", (1, 9, 9, 3), options={4: ("<i", 2)}), "dilation"),
+    (Op("CONV_2D", ("image", FLOAT), "a", (1, 9, 9, 3)), "weights of float32"),
+    (Op("DEPTHWISE_CONV_2D", ("image", INT4), "a", (1, 9, 9, 3)), "weights of int4"),
+    (Op("PRELU", ("image", BIAS), "a", (1, 9, 9, 3)), "weights of int32"),
+    (Op("CONV_2D", ("image", INT8, INT8), "a", (1, 9, 9, 3)), "bias of int8"),
+    (Op("TRANSPOSE_CONV", (BIAS, INT8, "image", FLOAT), "a", (1, 9, 9, 3)), "bias of float32"),
+    (Op("CONCATENATION", ("image", "image", INT8), "a", (1, 9, 9, 3)), "more than one other"),
+    (Op("CONCATENATION", ("image", Constant((2,), values=(7, 5))), "a", (1, 9, 9, 3)), "not zero"),
+    (Op("FULLY_CONNECTED", ("image", INT8), "a", (4, 9)), "more than one dimension"),
     (Op("MEAN", ("image", sizes(3)), "a", (1, 32, 32)), "no multiple of 4"),
     (Op("SUM", ("image", sizes(0)), "a", (32, 32, 3)), "along the batch"),
     (Op("PAD", ("image", sizes(1, 0, 0, 0, 0, 0, 0, 0)), "a", (1, 9, 9, 3)), "pads the batch"),
@@ -236,6 +248,9 @@ LIMITED = [
     (Op("PRELU", ("image", Constant((32, 32, 3))), "a", (1, 9, 9, 3)), "alpha"),
     (Op("ADD", ("image", "image"), "a", (2, 32, 32, 3)), "innermost dimensions"),
     (Op("ADD", ("image", "image"), "a", (1, 32, 32, 3), "int16"), "works on int16"),
+    (Op("ADD", ("image", "image"), "a", (1, 32, 32, 3), "uint8"), "works on int8 and uint8"),
+    (Op("ADD", ("image", FLOAT), "a", (1, 32, 32, 3)), "works on float32 and int8"),
+    (Op("SQUEEZE", ("image",), "a", (32, 3, 32)), "removes a dimension behind"),
     (Op("LEAKY_RELU", ("image",), "a", (1, 32, 32, 3)), "not supported"),
 ]
 
@@ -254,8 +269,11 @@ def test_a_limit_is_named(operator: Op, reason: str, tmp_path: Path) -> None:
         Op("PAD", ("image", sizes(0, 0, 0, 1, 0, 1, 0, 0)), "a", (1, 33, 33, 3)),
         Op("CONCATENATION", ("image", Constant((1, 32, 32, 1))), "a", (1, 32, 32, 4)),
         Op("ADD", ("image", "image"), "a", (1, 32, 32, 3), options={0: ("<b", RELU)}),
+        Op("QUANTIZE", ("image",), "a", (1, 32, 32, 3), "uint8"),
+        Op("SQUEEZE", ("image",), "a", (32, 32, 3)),
+        Op("CONV_2D", ("image", Constant((8,), "uint8"), BIAS), "a", (1, 9, 9, 3)),
     ],
-    ids=lambda operator: operator.name,
+    ids=lambda operator: f"{operator.name} to {operator.type}",
 )
 def test_within_its_limits_an_operator_is_mapped(operator: Op, tmp_path: Path) -> None:
     assert judged(tmp_path, operator).status == 0
@@ -299,6 +317,41 @@ def test_a_cut_file_is_never_a_traceback(tmp_path: Path) -> None:
         file.write_bytes(whole[: len(whole) * share // 20])
         with pytest.raises(UnreadableError, match=r"cut\.tflite"):
             check(file)
+
+
+@pytest.mark.parametrize("number", [-2, 5, 1 << 20])
+def test_a_tensor_that_is_not_there_makes_a_damaged_file(number: int, tmp_path: Path) -> None:
+    file = write(tmp_path / "drawn.tflite", IMAGE, [conv("image", "a")])
+    inputs = struct.pack("<4i", 3, 0, 1, 2)  # the vector of the operator's inputs
+    content = file.read_bytes()
+    assert content.count(inputs) == 1
+    file.write_bytes(content.replace(inputs, struct.pack("<4i", 3, 0, 1, number)))
+    with pytest.raises(UnreadableError, match="a tensor is named that is not there"):
+        check(file)
+
+
+def test_damage_that_only_the_check_meets_is_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four bytes that call themselves a number of eight."""
+    axis = Constant((1,), "int64", (1,))
+    operators = [Op("MEAN", ("image", axis), "a", (1, 32, 3))]
+    assert main([str(write(tmp_path / "drawn.tflite", IMAGE, operators))]) == 2
+    assert "drawn.tflite: a damaged .tflite file" in capsys.readouterr().out
+
+
+def test_options_that_lie_outside_of_the_file_are_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operators = [Op("PACK", ("image", "image"), "a", (1, 2, 32, 3), options={1: ("<i", 1)})]
+    file = write(tmp_path / "drawn.tflite", IMAGE, operators)
+    options = load(file).operations[0].options
+    assert options is not None
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<i", content, options.at, 1 << 30)
+    file.write_bytes(content)
+    assert main([str(file)]) == 2
+    assert "drawn.tflite: a damaged .tflite file" in capsys.readouterr().out
 
 
 def test_it_prints_neighbours_together_and_json_for_programs(
