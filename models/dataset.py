@@ -5,6 +5,7 @@ Tile n depends on the seed, on n and on the pictures found, not on the tiles bef
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from models.labels import Label, Source
 from models.pasting import Piece, make_piece
 from models.photometry import Generator, degrade, recolour
 from models.sources import Sources
+from scanner.errors import MediaError
 from scanner.replay.frames import read_picture
 
 HEAD_PX = (8.0, 170.0)  # larger side of a camera, log-uniform, on a tile of 320
@@ -75,6 +77,7 @@ class Composer:
 
     def __init__(self, sources: Sources, side: int, seed: int) -> None:
         self.sources, self.side, self.seed = sources, side, seed
+        self.unread: set[Path] = set()
 
     def tile(self, number: int) -> Tile:
         """Return tile ``number``."""
@@ -95,14 +98,25 @@ class Composer:
         return self._finish(pixels, canvas)
 
     def _background(self, rng: Generator) -> Canvas:
-        """Return a crop of a labelled picture, of a plain one, or something drawn."""
+        """Return a crop of a labelled picture, of a plain one, or something drawn.
+
+        A picture that cannot be read, as when it is being copied in, is named once on stderr and
+        tried again each time that it is drawn from the pool.
+        """
         labelled, plain = self.sources.labelled, self.sources.plain
         chances = np.array([0.4 * bool(labelled), 0.4 * bool(plain), 0.2])
         choice = rng.choice(3, p=chances / chances.sum())
         if choice == 2:
             return Canvas(backdrop(rng, self.side).astype(np.float32))
         pool = labelled if choice == 0 else plain
-        return self._crop(rng, pool[rng.integers(len(pool))])
+        source = pool[rng.integers(len(pool))]
+        try:
+            return self._crop(rng, source)
+        except MediaError as error:
+            if source.path not in self.unread:
+                self.unread.add(source.path)
+                print(f"{error}; drawn backgrounds in its place", file=sys.stderr)
+            return Canvas(backdrop(rng, self.side).astype(np.float32))
 
     def _crop(self, rng: Generator, source: Source) -> Canvas:
         """Return a random part of a picture as a tile, cameras often in view."""

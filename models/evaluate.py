@@ -100,14 +100,19 @@ def _plain(value: object) -> str:
 
 
 def gather(args: argparse.Namespace) -> list[tuple[str, Truth]]:
-    """Return the pictures that the options name, each with its group, and check that they exist."""
+    """Return the pictures that the options name, each with its group, and check that they exist.
+
+    A folder's group has its name, or all of its path where another one has the same name.
+    """
     found = [(DATA, truth) for truth in (read_truth(args.data) if args.data else [])]
     folders = [(folder, pictures(folder)) for folder in args.negatives]
     folders += [(folder, list(filter(is_left_out, pictures(folder)))) for folder in args.held_out]
     for folder, paths in folders:
         if not paths:
             raise SystemExit(f"{folder}: training left none of its pictures out")
-        found += [(f"without a camera, {folder.name}", Truth.empty(path)) for path in paths]
+        alone = sum(other.name == folder.name for other, _ in folders) == 1
+        group = f"without a camera, {folder.name if alone else folder}"
+        found += [(group, Truth.empty(path)) for path in paths]
     return found
 
 

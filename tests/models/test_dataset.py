@@ -83,6 +83,23 @@ def test_a_street_is_cropped_upright(sources: Sources, tmp_path: Path) -> None:
         assert np.array_equal(upright.tile(number).pixels, turned.tile(number).pixels)
 
 
+def test_a_picture_being_copied_in_gives_way_to_a_drawn_one_and_is_named_once(
+    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = sources.plain[0].path.read_bytes()
+    arriving = tmp_path / "arriving.png"
+    arriving.write_bytes(whole[: len(whole) // 2])
+    composer = Composer(Sources(plain=[Source(arriving)]), 64, 1)
+    for number in range(8):
+        assert composer.tile(number).pixels.shape == (64, 64, 3)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "arriving.png: damaged picture" in line
+    arriving.write_bytes(whole)
+    there = Composer(Sources(plain=sources.plain), 64, 1)
+    for number in range(8):
+        assert np.array_equal(composer.tile(number).pixels, there.tile(number).pixels)
+
+
 def test_a_piece_has_the_size_asked_for() -> None:
     rng = np.random.default_rng(0)
     image = Image.new("RGBA", (100, 200), (10, 20, 30, 255))

@@ -199,6 +199,20 @@ def test_pictures_without_a_camera_count_as_false_alarms(
     assert figures["photographs"]["pictures"] == 2
 
 
+def test_folders_of_one_name_are_told_apart_by_their_paths(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streets = [tmp_path / town / "streets" for town in ("oslo", "rome")]
+    picture(streets[0] / "a.png")
+    picture(streets[1] / "a.png")
+    picture(tmp_path / "parks" / "a.png")
+    folders = [*streets, tmp_path / "parks"]
+    options = [option for folder in folders for option in ("--negatives", folder)]
+    figures = printed(capsys, "--model", network, *options)
+    names = [*map(str, streets), "parks"]
+    assert [figures[f"without a camera, {name}"]["pictures"] for name in names] == [1, 1, 1]
+
+
 def test_pictures_without_a_camera_are_enough(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
