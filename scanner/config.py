@@ -18,6 +18,8 @@ from scanner.errors import ConfigError
 
 PROFILES: Final = ("open", "careful", "hostile")  # the stricter, the later
 LONGEST: Final = 32_768  # characters
+# 1 to 65535
+PORT: Final = r"([1-9]\d{0,3}|[1-5]\d{4}|6([0-4]\d{3}|5([0-4]\d{2}|5([0-2]\d|3[0-5]))))"
 LONGEST_LINE: Final = 2_000  # of them; reading dotted keys takes time and memory with their square
 DEFAULT_PATH: Final = Path("/etc/scanner/scanner.toml")
 
@@ -160,7 +162,7 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     socks_proxy: Annotated[
         str,
         Meta(
-            pattern=r"^([^\s:/\[\]]+:[0-9]{1,5})?$",
+            pattern=rf"^([^\s:/\[\]]+:{PORT})?$",
             description="HOST:PORT of a SOCKS5 proxy that also looks up the broker's name; Tor's is"
             " 127.0.0.1:9050; empty: none",
         ),

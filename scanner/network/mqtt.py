@@ -8,7 +8,6 @@ a reason, otherwise 3.1.1.
 """
 
 import contextlib
-import secrets
 import socket
 import ssl
 import threading
@@ -23,7 +22,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from scanner.config import Mqtt
-from scanner.errors import BrokerError, ConfigError, from_checkout
+from scanner.errors import BrokerError
+from scanner.network.dial import in_words, proxy
 
 NEW: Final = 5  # MQTT 5
 OLD: Final = 3  # MQTT 3.1.1
@@ -115,7 +115,7 @@ class Link:
         if will:
             client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         if self._settings.socks_proxy:
-            _use_proxy(client, self._settings.socks_proxy)
+            client.proxy_set(**proxy(self._settings.socks_proxy))
         client.max_inflight_messages_set(SEND_WINDOW)
         client.max_queued_messages_set(SEND_WINDOW)  # those in flight, none behind them
         client.on_connect = self._on_connect
@@ -142,7 +142,7 @@ class Link:
                 properties=properties if new else None,
             )
         except (OSError, ValueError) as e:
-            raise BrokerError(f"broker {self._where}: {_in_words(e)}") from e
+            raise BrokerError(f"broker {self._where}: {in_words(e)}") from e
         self._client.loop_start()
         with self._change:
             self._change.wait_for(lambda: self._answer is not None or self.lost.is_set(), timeout_s)
@@ -267,38 +267,6 @@ class Link:
             self._deliver(Incoming(message.topic, bytes(message.payload), acknowledge))
         else:
             acknowledge()
-
-
-def _use_proxy(client: Client, proxy: str) -> None:
-    """Through a SOCKS5 proxy, which is given the broker's name as it is.
-
-    Name and password are new each time: Tor leads each pair over another circuit
-    (IsolateSOCKSAuth, torrc(5)).
-    """
-    try:
-        import socks  # noqa: PLC0415 - only with a proxy
-    except ModuleNotFoundError as e:
-        raise ConfigError("mqtt.socks_proxy needs PySocks", hint=from_checkout("tor")) from e
-    host, _, port = proxy.rpartition(":")
-    client.proxy_set(
-        proxy_type=socks.SOCKS5,
-        proxy_addr=host,
-        proxy_port=int(port),
-        proxy_rdns=True,
-        proxy_username=secrets.token_hex(8),
-        proxy_password=secrets.token_hex(8),
-    )
-
-
-def _in_words(error: Exception) -> str:
-    """The reason of a failed connection in a few words."""
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
 
 
 def open_link(make: Callable[[int], Link], version: int, timeout_s: float) -> tuple[Link, int]:

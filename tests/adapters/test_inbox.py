@@ -134,6 +134,14 @@ def test_a_wrong_password_is_told_in_words(tmp_path: Path) -> None:
         own.stop()
 
 
+def test_a_name_that_is_none_is_told_in_words() -> None:
+    settings = Mqtt(host="broker..example")
+    inbox = Inbox(settings, client_id="hub", topic_filter=FILTER)
+    inbox.start(lambda _: None)
+    until(lambda: "broker..example" in inbox.trouble, 10)
+    inbox.stop()
+
+
 # --- packets ------------------------------------------------------------------------------------
 
 

@@ -77,7 +77,7 @@ def test_a_proxy_that_is_away_is_a_broker_error_and_nothing_goes_past_it(
     assert arrived == []
 
 
-@pytest.mark.parametrize("text", ["9050", "localhost", "a:b", "http://x:1"])
+@pytest.mark.parametrize("text", ["9050", "localhost", "a:b", "http://x:1", "a:0", "a:65536"])
 def test_what_is_no_proxy_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="socks_proxy"):
         parse(f'[mqtt]\nsocks_proxy = "{text}"\n', "scanner.toml")
