@@ -76,8 +76,11 @@ class RecordStore(Protocol):
     def due(self, now_s: float, limit: int) -> list[Waiting]:
         """At most ``limit`` records whose time has come, those due first at the front."""
 
-    def remove(self, record_id: str) -> None:
-        """Forget a record that the broker has acknowledged; unknown ids are no error."""
+    def remove(self, *record_ids: str) -> None:
+        """Forget records that the broker has acknowledged; unknown ids are no error.
+
+        Raises StoreError if none of them can be forgotten now.
+        """
 
     def waiting(self) -> list[Waiting]:
         """All records, due first at the front."""

@@ -186,22 +186,27 @@ class Relay:
             self._tell(f"sent {sent}, {waiting} waiting")
 
     def _send_all(self, batch: list[Waiting]) -> int:
-        for record in batch:
-            name = record.record_id
-            self._publisher.publish(record.payload)
-            now_s = self._elapsed_s()
-            count, first_s = self._unsure.get(name, (0, now_s))
-            enough = count + 1 >= ACKNOWLEDGED_ENOUGH and now_s - first_s >= self._hold_s
-            if self._hold_s and not enough:
-                self._held[name] = now_s, self._publisher.connection
-            else:
-                self._remove(name)
+        sure = []
+        try:
+            for record in batch:
+                name = record.record_id
+                self._publisher.publish(record.payload)
+                now_s = self._elapsed_s()
+                count, first_s = self._unsure.get(name, (0, now_s))
+                enough = count + 1 >= ACKNOWLEDGED_ENOUGH and now_s - first_s >= self._hold_s
+                if self._hold_s and not enough:
+                    self._held[name] = now_s, self._publisher.connection
+                else:
+                    sure.append(name)
+        finally:
+            self._remove(sure)
         self._believe()
         return len(batch)
 
     def _believe(self) -> None:
         """Remove what was acknowledged long enough ago; the rest may have been lost since."""
         standing, now_s = self._publisher.connection, self._elapsed_s()
+        sure = []
         for name, (since_s, connection) in list(self._held.items()):
             if connection != standing:
                 del self._held[name]
@@ -209,11 +214,14 @@ class Relay:
                 self._unsure[name] = count + 1, first_s
             elif now_s - since_s >= self._hold_s or len(self._held) > HELD_MAX:
                 del self._held[name]
-                self._remove(name)
+                sure.append(name)
+        self._remove(sure)
 
-    def _remove(self, name: str) -> None:
-        self._unsure.pop(name, None)
-        self._store.remove(name)
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            self._unsure.pop(name, None)
+        if names:
+            self._store.remove(*names)
 
     def _due(self) -> list[Waiting]:
         """Some records whose time has come; one of another size would stand out and stays."""

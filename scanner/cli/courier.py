@@ -69,8 +69,8 @@ def export(args: argparse.Namespace) -> int:
         records = [r for r in waiting if args.all or r.due_s <= now_s]
         random.SystemRandom().shuffle(records)
         replace(args.out, pack([r.payload for r in records]), mode=0o600)
-        for record in records if args.remove else ():
-            store.remove(record.record_id)
+        if args.remove:
+            store.remove(*(r.record_id for r in records))
     kept = "removed here" if args.remove else "still waiting here"
     print(f"{args.out}: {len(records)} records, {kept}; {len(waiting) - len(records)} not due yet")
     print("Whoever opens it knows that they come from one device.")

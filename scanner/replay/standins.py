@@ -73,9 +73,10 @@ class MemoryStore:
         """At most ``limit`` records whose time has come."""
         return [r for r in self.waiting() if r.due_s <= now_s][:limit]
 
-    def remove(self, record_id: str) -> None:
-        """Forget a record."""
-        self._records.pop(record_id, None)
+    def remove(self, *record_ids: str) -> None:
+        """Forget records."""
+        for name in record_ids:
+            self._records.pop(name, None)
 
     def waiting(self) -> list[Waiting]:
         """All records, due first at the front."""

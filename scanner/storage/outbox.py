@@ -3,8 +3,8 @@
 SQLite in WAL mode with ``synchronous=FULL``: when ``add`` returns, the record survives a power cut.
 The file holds sealed bytes, an id and a due time, nothing else: no row number and no time of its
 own. Records are ordered by their id, which is random, and ``secure_delete`` overwrites what is
-removed. Pages are still taken in the order of adding, and the write-ahead log repeats it, until
-``settle`` writes the file anew.
+removed, in the write-ahead log, too. Pages are still taken in the order of adding, and the log
+repeats it, until ``settle`` writes the file anew.
 """
 
 import sqlite3
@@ -16,6 +16,7 @@ from typing import Final
 from scanner.core.wire import record_id as id_of
 from scanner.errors import StoreError
 from scanner.ports import Waiting
+from scanner.storage.log import empty_log
 
 FILE_NAME: Final = "outbox.sqlite3"
 OWN_FOLDER: Final = "own"  # of the data folder: an outbox that nobody sends, for the finder
@@ -43,7 +44,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / FILE_NAME
-        self._removed = False
+        self._removed = True  # perhaps, by a relay that was killed before it emptied the log
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as e:
@@ -53,6 +54,7 @@ class Outbox:
                 self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             self._prepare()
+            self._empty_log()
 
     @property
     def files(self) -> list[Path]:
@@ -76,16 +78,18 @@ class Outbox:
 
     def due(self, now_s: float, limit: int) -> list[Waiting]:
         """At most ``limit`` records whose time has come, those due first at the front."""
-        found = self._select("AND due_s <= ? ORDER BY due_s, id LIMIT ?", (now_s, limit))
-        if not found:
-            self._empty_log()
-        return found
+        self._empty_log()
+        return self._select("AND due_s <= ? ORDER BY due_s, id LIMIT ?", (now_s, limit))
 
-    def remove(self, record_id: str) -> None:
-        """Forget a record that the broker has acknowledged; unknown ids are no error."""
-        with self._mapped():
-            self._db.execute("DELETE FROM record WHERE id = ?", (record_id,))
+    def remove(self, *record_ids: str) -> None:
+        """Forget records that the broker has acknowledged, all or none; unknown ids are no error.
+
+        Many at a time cost hardly more than one.
+        """
+        with self._mapped(), self._all_or_nothing():
+            self._db.executemany("DELETE FROM record WHERE id = ?", ((i,) for i in record_ids))
         self._removed = True
+        self._empty_log()
 
     def waiting(self) -> list[Waiting]:
         """All records, due first at the front."""
@@ -98,20 +102,21 @@ class Outbox:
         """
         with self._mapped(), suppress(sqlite3.OperationalError):  # locked: another time
             self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            empty_log(self._db)
 
     def close(self) -> None:
         """Close the file; may be called twice."""
-        with suppress(StoreError):
-            self._empty_log()
+        self._empty_log()
         self._db.close()
 
     def _empty_log(self) -> None:
-        """What was sent must not stay in the log: its id would tell which record was ours."""
+        """What was sent must not stay in the log: its id would tell which record was ours.
+
+        Where a reader or a full card is in the way, it is tried again at the next chance.
+        """
         if self._removed:
-            with self._mapped(), suppress(sqlite3.OperationalError):  # in use: another time
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self._removed = False
+            with suppress(sqlite3.DatabaseError):  # among them: closed before
+                self._removed = empty_log(self._db)
 
     def _select(self, clause: str, values: tuple[float, ...]) -> list[Waiting]:
         # Our own clauses:
@@ -134,6 +139,17 @@ class Outbox:
                 self._db.execute(SCHEMA)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             self._db.execute("COMMIT")
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.OperationalError):  # SQLite has done so by itself
+                self._db.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

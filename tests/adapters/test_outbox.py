@@ -1,11 +1,13 @@
 """The outbox on a real card: crashes, a full disk, two processes, what stays in the file."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -113,12 +115,75 @@ def test_what_was_sent_leaves_the_log_while_all_stays_open(tmp_path: Path) -> No
     marker = os.urandom(32)
     watch.add(marker * 33)
     (record,) = relay.due(0, 1)
-    relay.remove(record.record_id)
     assert any(marker in path.read_bytes() for path in relay.files)
-    assert relay.due(0, 1) == []
+    relay.remove(record.record_id)
     assert not any(marker in path.read_bytes() for path in relay.files)
     relay.close()
     watch.close()
+
+
+def on_card(folder: Path, names: Iterable[str]) -> list[str]:
+    """The ids among these that some file of a folder holds."""
+    content = b"".join(path.read_bytes() for path in folder.iterdir())
+    return [name for name in names if name.encode() in content]
+
+
+RELAY = """
+import os, random, signal, sys
+from pathlib import Path
+from scanner.core.wire import SEALED_BYTES
+from scanner.relay import SENDING, Relay
+from scanner.replay.standins import RecordingPublisher
+from scanner.storage.outbox import Outbox
+store, line = Outbox(Path(sys.argv[1])), RecordingPublisher()
+names = {store.add(os.urandom(SEALED_BYTES)) for _ in range(60)}
+relay = Relay(store, line, SENDING["careful"], now_s=lambda: 1e9, uniform=random.random)
+for _ in range(20):
+    relay.tick()
+print(*(names - {record.record_id for record in store.waiting()}), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_card_pulled_while_a_backlog_is_sent_names_nothing_that_was_sent(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", RELAY, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    sent = result.stdout.split()
+    assert len(sent) == 20
+    assert on_card(tmp_path, sent) == []
+    with closing(Outbox(tmp_path)) as store:
+        assert len(on_card(tmp_path, (r.record_id for r in store.waiting()))) == 40
+
+
+def test_a_log_that_a_reader_keeps_is_emptied_at_the_next_chance(tmp_path: Path) -> None:
+    with closing(Outbox(tmp_path)) as store:
+        name = store.add(b"one")
+        store.add(b"two")
+        store._db.execute("PRAGMA busy_timeout = 50")
+        with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM record").fetchall()
+            store.remove(name)
+            assert on_card(tmp_path, [name])
+        assert len(store.due(0, 10)) == 1
+        assert on_card(tmp_path, [name]) == []
+
+
+def test_what_a_killed_relay_left_in_the_log_goes_when_the_outbox_is_opened(tmp_path: Path) -> None:
+    device, card = tmp_path / "device", tmp_path / "card"
+    with closing(Outbox(device)) as store:
+        name = store.add(b"one")
+        with closing(sqlite3.connect(device / FILE_NAME)) as reader:
+            store._db.execute("PRAGMA busy_timeout = 50")
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM record").fetchall()
+            store.remove(name)
+            shutil.copytree(device, card)
+    assert on_card(card, [name])
+    with closing(Outbox(card)):
+        assert on_card(card, [name]) == []
 
 
 def test_an_outbox_of_a_newer_scanner_is_left_alone(tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def test_removed_records_are_gone_and_unknown_ids_are_no_error(store: RecordStor
     assert store.waiting() == []
 
 
+def test_many_are_removed_at_a_time(store: RecordStore) -> None:
+    names = [store.add(b"%d" % n) for n in range(5)]
+    store.remove(*names[:3], "unknown")
+    assert {r.record_id for r in store.waiting()} == set(names[3:])
+    store.remove()
+
+
 def test_closing_twice_is_no_error(store: RecordStore) -> None:
     store.close()
     store.close()
