@@ -1,7 +1,8 @@
 """The device's cohort tokens: asked for by hand, kept until one is spent inside a record.
 
 ``asked`` holds what undoes the blinding; it is overwritten once the answer is in. A token leaves
-the file before the record that carries it is sealed, so that none is ever spent twice.
+the file before the record that carries it is sealed, so that none is ever spent twice. The hub sees
+it in the record: one left in the write-ahead log would tell a finder which records were ours.
 """
 
 import datetime as dt
@@ -15,6 +16,7 @@ import msgspec
 
 from scanner.enrolment import month_of
 from scanner.errors import StoreError
+from scanner.storage.log import empty_log
 
 FILE_NAME: Final = "tokens.sqlite3"
 SCHEMA_VERSION: Final = 1
@@ -70,6 +72,7 @@ class Tokens:
                 raise StoreError(f"{self._path}: written by a newer scanner")
             if version == 0:
                 self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            self._empty_log()  # of a process that was killed
 
     def ask(self, wanted: list[Asked]) -> None:
         """Remember what was asked for."""
@@ -121,9 +124,12 @@ class Tokens:
 
     def close(self) -> None:
         """Close the file, its log emptied; may be called twice."""
-        with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._empty_log()
         self._db.close()
+
+    def _empty_log(self) -> None:
+        with suppress(sqlite3.Error):  # in use, or the card is full: another time
+            empty_log(self._db)
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -135,6 +141,7 @@ class Tokens:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            self._empty_log()
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
