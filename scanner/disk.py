@@ -13,7 +13,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     Its folder is there. At no time can anybody read it whom ``mode`` keeps out; the umask keeps out
     more.
     """
-    new = path.with_name(f".{path.name}.new")  # no name that a person may have given
+    new = unfinished(path)
     try:
         new.unlink(missing_ok=True)  # of a start that was cut off
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -27,6 +27,11 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             new.unlink()
         raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
+
+
+def unfinished(path: Path) -> Path:
+    """Where ``replace`` writes: it stays, with all that was written, where power went meanwhile."""
+    return path.with_name(f".{path.name}.new")  # no name that a person may have given
 
 
 def make_folder(folder: Path, *, mode: int = 0o755) -> None:

@@ -1,5 +1,6 @@
 """What this device holds is overwritten and removed: by ``scanner wipe``, by the button, the page.
 
+A file that cannot be overwritten keeps no other: what is left is told when all have been tried.
 Behind its wall ``watch`` reaches the data folder only, so a wipe by button or page has two halves:
 ``wipe_now`` there, and ``finish`` by whoever may do the rest: ``scanner run``, or as a service
 ``scanner-wipe``. Between them stands a mark. It is there before anything is overwritten and goes
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from scanner import enrolment
-from scanner.disk import settle
+from scanner.disk import settle, unfinished
 from scanner.errors import StoreError
 from scanner.storage import known, outbox, tokens
 
@@ -36,7 +37,8 @@ def found(data: Path, config_file: Path) -> list[Path]:
     for end in LEFT_OVER:
         paths += [data / (name + end) for name in (tokens.FILE_NAME, outbox.FILE_NAME)]
         paths.append(data / outbox.OWN_FOLDER / (outbox.FILE_NAME + end))
-    paths += [config_file.with_name(name) for name in SETTINGS]
+    settings = [config_file.with_name(name) for name in SETTINGS]
+    paths += [*settings, *map(unfinished, settings)]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 

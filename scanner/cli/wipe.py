@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from scanner.config import find
 from scanner.errors import StoreError, UsageError
 from scanner.outgoing import data_folder
 from scanner.storage import outbox
-from scanner.wiping import begun, finish, found, overwrite, unmark
+from scanner.wiping import begun, finish, found, markable, wipe_now
 
 SYSTEMD: Final = Path("/run/systemd/system")
 HONESTLY: Final = """\
@@ -37,9 +38,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """List, ask, overwrite, remove; other files of the folder are left alone and named."""
     data: Path = args.data or data_folder()
+    config_file: Path = args.config or find()
     if args.finish or begun(data):
-        return _finish(data, args.config or find())
-    files = found(data, args.config or find())
+        return _finish(data, config_file)
+    files = found(data, config_file)
     if not files:
         print(f"{data}: holds nothing of ours.")
         return 0
@@ -49,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not _agreed():
         raise UsageError("nothing was wiped", hint="type wipe, or give --yes")
     _refuse_in_use(data)
-    files = found(data, args.config or find())  # without the log that a killed relay had left
-    for path in files:
-        overwrite(path)
-    unmark(data)  # of a `watch` that was killed
-    print(f"{len(files)} files overwritten and removed.")
+    files = found(data, config_file)  # without the log that a killed relay had left
+    with ExitStack() as stack:
+        with suppress(StoreError):  # without a mark it goes as far, but once
+            stack.enter_context(markable(data))
+        left = wipe_now(data, config_file)
+    print(f"{len(files) - len(left)} files overwritten and removed.")
+    _tell_of(left)
     others = sorted(p.name for p in data.iterdir()) if data.is_dir() else []
     if others:
         print(f"left alone in {data}: {', '.join(others)}")
@@ -65,12 +69,18 @@ def _finish(data: Path, config_file: Path) -> int:
     if not begun(data):
         print(f"{data}: no wipe was begun.")
         return 0
-    left = finish(data, config_file)
-    if left:
-        names = ", ".join(map(str, left))
-        raise StoreError(f"not wiped: {names}", hint="sudo scanner wipe")
+    _tell_of(finish(data, config_file))
     print("the wipe that was begun is finished.")
     return 0
+
+
+def _tell_of(left: list[Path]) -> None:
+    """Raises StoreError if a wipe has left something."""
+    if left:
+        raise StoreError(
+            f"not wiped: {', '.join(map(str, left))}",
+            hint="`sudo scanner wipe` tries again; what stays then goes only with the card",
+        )
 
 
 def _refuse_in_use(data: Path) -> None:

@@ -1,14 +1,15 @@
 """``scanner wipe``: asks, overwrites, removes what is ours and nothing else."""
 
 import os
+import signal
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from scanner import enrolment, imager, wiping
-from scanner.cli import wipe
+from scanner import disk, enrolment, imager, wiping
 from scanner.cli.enrol import PASSWORD_FILE
 from scanner.errors import StoreError
 from scanner.storage import known, outbox, tokens
@@ -81,7 +82,7 @@ def test_the_bytes_are_overwritten_in_place(tmp_path: Path) -> None:
     path.write_bytes(PAYLOAD)
     other.hardlink_to(path)
     handle = os.open(other, os.O_RDONLY)
-    wipe.overwrite(path)
+    wiping.overwrite(path)
     assert not path.exists()
     assert os.read(handle, 100) == b""
     os.close(handle)
@@ -96,6 +97,51 @@ def test_a_wipe_that_was_cut_short_is_gone_on_with(data: Path) -> None:
     assert scanner("watch", *more).returncode == wiping.EXIT_WIPED
     assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
     assert not (data.parent / enrolment.FILE).exists()
+
+
+LIMITED = """
+import resource, sys
+from scanner.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_file_that_cannot_be_overwritten_keeps_no_other(data: Path) -> None:
+    """The limit stands for a worn place of the card; then the card is whole again."""
+    worn = data / known.FILE_NAME
+    worn.write_bytes(PAYLOAD * 100)
+    options = ["--data", str(data), "--config", str(data.parent / "scanner.toml")]
+    result = subprocess.run(
+        [sys.executable, "-c", LIMITED, "wipe", "--yes", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"not wiped: {worn}" in error_of(result, 74)
+    assert sorted(p.name for p in data.iterdir()) == sorted(["holiday.jpg", worn.name, wiping.MARK])
+    assert sorted(p.name for p in data.parent.iterdir()) == ["data", "scanner.toml"]
+    assert wiped(data).returncode == 0  # it was begun: nobody is asked again
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+
+
+REPLACING = """
+import os, signal, sys
+from pathlib import Path
+from scanner import disk
+sys.addaudithook(lambda what, _: what == "os.rename" and os.kill(os.getpid(), signal.SIGKILL))
+disk.replace(Path(sys.argv[1]), b"secret", mode=0o600)
+"""
+
+
+@pytest.mark.parametrize("name", [PASSWORD_FILE, enrolment.FILE, imager.CONF])
+def test_what_was_being_written_when_power_went_is_wiped_too(data: Path, name: str) -> None:
+    target = data.parent / name
+    result = subprocess.run([sys.executable, "-c", REPLACING, str(target)], check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert disk.unfinished(target).read_bytes() == b"secret"
+    assert wiped(data, "--yes").returncode == 0
+    assert sorted(p.name for p in data.parent.iterdir()) == ["data", "scanner.toml"]
 
 
 def test_finishing_does_nothing_where_nothing_was_begun(data: Path) -> None:
