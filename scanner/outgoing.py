@@ -27,9 +27,9 @@ def data_folder() -> Path:
 
 
 @contextmanager
-def open_outbox(data: Path) -> Iterator[Outbox]:
-    """The outbox of a data folder."""
-    store = Outbox(data)
+def open_outbox(data: Path, tell: Callable[[str], None] = lambda _: None) -> Iterator[Outbox]:
+    """The outbox of a data folder; ``tell`` as it takes it."""
+    store = Outbox(data, tell=tell)
     try:
         yield store
     finally:

@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_outbox(data) as store:
-        tell = partial(print, "relay:", file=sys.stderr)
+    tell = partial(print, "relay:", file=sys.stderr)
+    with open_outbox(data, tell) as store:
         relay = make_relay(config, store, tell, args.config)
         with insecurely(asked=args.insecure):
             inputs = [Path(config.mqtt.ca_file)] if config.mqtt.ca_file else []

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_outbox(data) as store, closing(Service()) as service, ExitStack() as stack:
+    note = partial(print, "scanner: note:", file=sys.stderr)
+    with open_outbox(data, note) as store, closing(Service()) as service, ExitStack() as stack:
         signatures = signatures_of(config.hints, args.config or find())
         tpu = _accelerator(config, live=args.source is None)
         if tpu:

@@ -8,15 +8,18 @@ repeats it, until ``settle`` writes the file anew.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from scanner.core.wire import record_id as id_of
 from scanner.errors import StoreError
 from scanner.ports import Waiting
 from scanner.storage.log import empty_log
+from scanner.storage.worn import is_worn, write_anew
+
+Result = TypeVar("Result")
 
 FILE_NAME: Final = "outbox.sqlite3"
 OWN_FOLDER: Final = "own"  # of the data folder: an outbox that nobody sends, for the finder
@@ -39,10 +42,14 @@ WHOLE: Final = (
 
 
 class Outbox:
-    """Sealed records in a folder. Raises StoreError when the folder cannot be used."""
+    """Sealed records in a folder. Raises StoreError when the folder cannot be used.
 
-    def __init__(self, folder: Path) -> None:
+    ``tell`` gets a line when the card has lost records.
+    """
+
+    def __init__(self, folder: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
+        self._tell = tell
         self._path = folder / FILE_NAME
         self._removed = True  # perhaps, by a relay that was killed before it emptied the log
         try:
@@ -69,11 +76,9 @@ class Outbox:
     def add(self, payload: bytes, *, due_s: int = 0) -> str:
         """Keep a sealed record and return its id; on return it survives a power cut."""
         name = id_of(payload)
+        query = "INSERT OR IGNORE INTO record (id, payload, due_s) VALUES (?, ?, ?)"
         with self._mapped():
-            self._db.execute(
-                "INSERT OR IGNORE INTO record (id, payload, due_s) VALUES (?, ?, ?)",
-                (name, payload, due_s),
-            )
+            self._mended(lambda: self._db.execute(query, (name, payload, due_s)))
         return name
 
     def due(self, now_s: float, limit: int) -> list[Waiting]:
@@ -100,8 +105,8 @@ class Outbox:
 
         The order of finding tells the way walked to whoever can have the records opened.
         """
-        with self._mapped(), suppress(sqlite3.OperationalError):  # locked: another time
-            self._db.execute("VACUUM")
+        with suppress(sqlite3.DatabaseError):  # locked, or beyond mending: another time
+            self._mended(lambda: self._db.execute("VACUUM"))
             empty_log(self._db)
 
     def close(self) -> None:
@@ -121,8 +126,20 @@ class Outbox:
     def _select(self, clause: str, values: tuple[float, ...]) -> list[Waiting]:
         # Our own clauses:
         query = f"SELECT id, payload, due_s FROM record WHERE {WHOLE} {clause}"  # noqa: S608
-        with self._mapped(), closing(self._db.execute(query, values)) as rows:
-            return [Waiting(record_id=i, payload=p, due_s=d) for i, p, d in rows]
+        with self._mapped():
+            rows = self._mended(lambda: self._db.execute(query, values).fetchall())
+        return [Waiting(record_id=i, payload=p, due_s=d) for i, p, d in rows]
+
+    def _mended(self, action: Callable[[], Result]) -> Result:
+        """Do it; if pages of the file are worn, once more on what is left of it."""
+        try:
+            return action()
+        except sqlite3.DatabaseError as e:
+            if not is_worn(e):
+                raise
+            write_anew(self._db, SCHEMA, WHOLE)
+            self._tell(f"{self._path}: the card is worn: records that it damaged are lost")
+            return action()
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

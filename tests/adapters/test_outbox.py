@@ -1,6 +1,7 @@
 """The outbox on a real card: crashes, a full disk, two processes, what stays in the file."""
 
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from scanner.core.wire import SEALED_BYTES
+from scanner.core.wire import record_id as id_of
 from scanner.errors import StoreError
 from scanner.storage.outbox import FILE_NAME, Outbox
 
@@ -242,3 +245,85 @@ def test_settling_beside_a_writer_is_no_error(tmp_path: Path) -> None:
         other.execute("COMMIT")
     assert len(ours.waiting()) == 1
     ours.close()
+
+
+# --- a worn card --------------------------------------------------------------------------------
+
+PAGE = 4096
+INTERIOR, LEAF = 2, 10  # first byte of a page of the tree
+WORN_RECORDS = 300
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an outbox with many records."""
+    folder = tmp_path_factory.mktemp("stocked")
+    with closing(Outbox(folder)) as store:
+        for _ in range(WORN_RECORDS):
+            store.add(os.urandom(SEALED_BYTES))
+        store.settle()
+    return folder / FILE_NAME
+
+
+def worn(stocked: Path, folder: Path, kind: int, number: int) -> tuple[set[str], set[str]]:
+    """An outbox with a page of noise; ids of its records, and of those that lay in that page."""
+    shutil.copy(stocked, folder)
+    with closing(Outbox(folder)) as store:
+        names = {record.record_id for record in store.waiting()}
+    path = folder / FILE_NAME
+    content = bytearray(path.read_bytes())
+    pages = [at for at in range(PAGE, len(content), PAGE) if content[at] == kind]
+    at = pages[number % len(pages)]
+    page = bytes(content[at : at + PAGE])
+    content[at : at + PAGE] = random.Random(number).randbytes(PAGE)
+    path.write_bytes(content)
+    return names, {name for name in names if name.encode() in page}
+
+
+@pytest.mark.parametrize("number", [0, 7, 19, -1])
+@pytest.mark.parametrize("first", ["settle", "due", "waiting"])
+def test_a_worn_page_costs_its_own_records_only(
+    stocked: Path, tmp_path: Path, first: str, number: int
+) -> None:
+    names, lost = worn(stocked, tmp_path, LEAF, number)
+    assert 0 < len(lost) < 12
+    told: list[str] = []
+    with closing(Outbox(tmp_path, tell=told.append)) as store:
+        {"settle": store.settle, "due": lambda: store.due(0, 50), "waiting": store.waiting}[first]()
+        assert {r.record_id for r in store.waiting()} == names - lost
+        assert all(id_of(r.payload) == r.record_id for r in store.waiting())
+        added = store.add(os.urandom(SEALED_BYTES))
+        store.remove(*(names - lost))
+        assert [r.record_id for r in store.due(0, 50)] == [added]
+    assert len(told) == 1
+    assert "worn" in told[0]
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert on_card(tmp_path, names) == []
+
+
+def test_where_the_way_to_all_records_is_worn_new_ones_are_kept(
+    stocked: Path, tmp_path: Path
+) -> None:
+    worn(stocked, tmp_path, INTERIOR, 0)
+    with closing(Outbox(tmp_path)) as store:
+        added = store.add(os.urandom(SEALED_BYTES))
+        assert [r.record_id for r in store.due(0, 50)] == [added]
+
+
+def test_a_worn_page_is_mended_under_a_process_that_goes_on(stocked: Path, tmp_path: Path) -> None:
+    names, lost = worn(stocked, tmp_path, LEAF, 3)
+    with closing(Outbox(tmp_path)) as watch, closing(Outbox(tmp_path)) as relay:
+        watch.settle()
+        assert {r.record_id for r in relay.waiting()} == names - lost
+        added = relay.add(os.urandom(SEALED_BYTES))
+        assert added in {r.record_id for r in watch.waiting()}
+
+
+def test_a_row_that_is_not_whole_does_not_survive_mending(stocked: Path, tmp_path: Path) -> None:
+    worn(stocked, tmp_path, LEAF, 5)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db, db:
+        db.execute("INSERT INTO record VALUES ('not an id', x'00', 0)")
+    with closing(Outbox(tmp_path)) as store:
+        store.settle()
+        assert on_card(tmp_path, ["not an id"]) == []

@@ -17,12 +17,13 @@ from scanner.hub import broker as brokers
 from scanner.hub.keys import load_or_create
 from scanner.hub.service import Hub, Options
 from scanner.sealing import seal
-from scanner.storage.outbox import Outbox
+from scanner.storage.outbox import FILE_NAME, Outbox
 from tests.helpers.proxy import HoldingProxy
 from tests.helpers.taken import taken_in
 from tests.helpers.waiting import until
 
 ROOT = Path(__file__).parents[2]
+PAGE, LEAF = 4096, 10  # of SQLite; first byte of a page of rows
 DEADLINE_S = 30.0
 PUBACK = 0x40  # first byte of an MQTT acknowledgement
 
@@ -191,3 +192,21 @@ def test_what_is_not_due_stays(tmp_path: Path, broker: brokers.Broker, hub: Hub)
     _, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, errors
     assert waiting(tmp_path) == 1
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_worn_page_of_the_outbox_is_mended_behind_the_wall(
+    tmp_path: Path, broker: brokers.Broker
+) -> None:
+    fill(tmp_path, 60)
+    path = tmp_path / "device" / FILE_NAME
+    content = bytearray(path.read_bytes())
+    leaf = next(at for at in range(PAGE, len(content), PAGE) if content[at] == LEAF)
+    content[leaf : leaf + PAGE] = os.urandom(PAGE)
+    path.write_bytes(content)
+    process = relay(tmp_path, broker, broker.port, "--once")
+    _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, errors
+    assert "the card is worn" in errors
+    assert waiting(tmp_path) == 0
+    until(lambda: 40 < taken_in(tmp_path / "hub")[0] < 60)
