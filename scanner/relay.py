@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from scanner.core.wire import SEALED_BYTES
-from scanner.errors import BrokerError
+from scanner.errors import BrokerError, StoreError
 from scanner.ports import Publisher, RecordStore, Waiting
 
 BATCH: Final = 50  # records taken from the outbox at a time, and mixed among each other
@@ -113,6 +113,7 @@ class Relay:
         self._dummy = dummy if sending.dummies else None
         self._tell = tell
         self._odd: set[str] = set()
+        self._sent: set[str] = set()  # and believed, but a full card cannot forget them
         self._hold_s = hold_s
         self._elapsed_s = elapsed_s
         self._held: dict[str, tuple[float, int]] = {}  # acknowledged when, over which connection
@@ -169,8 +170,7 @@ class Relay:
             self._publisher.publish(payload)
         finally:
             self._publisher.close()
-        if record:
-            self._store.remove(record.record_id)
+        self._remove([record.record_id] if record else [])
         return record is not None
 
     def _turn(self) -> None:
@@ -182,7 +182,7 @@ class Relay:
         while batch := self._due():
             sent += self._send_all(batch)
         if sent:
-            waiting = len(self._store.waiting()) - len(self._held)
+            waiting = len(self._store.waiting()) - len(self._held) - len(self._sent)
             self._tell(f"sent {sent}, {waiting} waiting")
 
     def _send_all(self, batch: list[Waiting]) -> int:
@@ -218,14 +218,23 @@ class Relay:
         self._remove(sure)
 
     def _remove(self, names: list[str]) -> None:
+        """What the broker has is not sent again, also while the card cannot forget it."""
         for name in names:
             self._unsure.pop(name, None)
-        if names:
-            self._store.remove(*names)
+        waiting = bool(self._sent)
+        self._sent.update(names)
+        if not self._sent:
+            return
+        try:
+            self._store.remove(*self._sent)
+            self._sent.clear()
+        except StoreError as e:
+            if not waiting:  # once: a line for each would be a list of the times of sending
+                self._tell(f"sent and cannot be removed yet: {e}")
 
     def _due(self) -> list[Waiting]:
         """Some records whose time has come; one of another size would stand out and stays."""
-        apart = self._odd | self._held.keys()
+        apart = self._odd | self._sent | self._held.keys()
         due = self._store.due(self._now_s(), BATCH + len(apart) + len(self._unsure))
         odd = {r.record_id for r in due if len(r.payload) != SEALED_BYTES} - self._odd
         if odd:

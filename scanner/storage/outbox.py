@@ -135,7 +135,7 @@ class Outbox:
         try:
             return action()
         except sqlite3.DatabaseError as e:
-            if not is_worn(e):
+            if not is_worn(e) or not self.there:  # or was it wiped?
                 raise
             write_anew(self._db, SCHEMA, WHOLE)
             self._tell(f"{self._path}: the card is worn: records that it damaged are lost")

@@ -26,6 +26,9 @@ def test_a_full_card_at_every_write(tmp_path: Path) -> None:
     assert told["refused"] == 16
     assert told["wrong"] == []
     assert told["refused_by"] == ["outbox.sqlite3", "own/outbox.sqlite3", "tokens.sqlite3"]
+    for sent in told["sent"].values():
+        assert sent["stuck"] > 0
+        assert (sent["publishes"], sent["different"], sent["left"]) == (13, 13, 0)
     assert told["sound"]
     assert told["readable"] >= 1
     states = [line.split()[1].rstrip(":") for line in told["said"]]

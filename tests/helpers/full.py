@@ -8,6 +8,7 @@ Prints a JSON object.
 import io
 import json
 import os
+import random
 import shutil
 import sqlite3
 import sys
@@ -20,7 +21,8 @@ from scanner.core.privacy import OPEN
 from scanner.core.wire import SEALED_BYTES
 from scanner.errors import StoreError
 from scanner.records import Covariance, Kind, Sighting
-from scanner.replay.standins import ConsolePanel
+from scanner.relay import SENDING, Relay
+from scanner.replay.standins import ConsolePanel, RecordingPublisher
 from scanner.reporting import Sealer
 from scanner.sealing import Sealing, open_own
 from scanner.storage.known import Known
@@ -32,6 +34,7 @@ PAGE = 4096
 NOON_S = 1_790_000_000.0
 SITES = 6
 TOKENS = 20
+RECORDS = 12
 
 
 def fill(folder: Path, leave_bytes: int) -> None:
@@ -161,10 +164,38 @@ def hold(folder: Path) -> dict[str, object]:
     return {"wrong": wrong, "refused_by": sorted(refused)}
 
 
+def send(folder: Path, profile: str) -> dict[str, int]:
+    """A relay on a full card; then some space again."""
+    line = RecordingPublisher()
+    with closing(Outbox(folder / profile)) as store:
+        for _ in range(RECORDS):
+            store.add(os.urandom(SEALED_BYTES))
+        store.settle()
+        fill(folder, 0)
+        relay = Relay(
+            *(store, line, SENDING[profile]), now_s=lambda: NOON_S, uniform=random.random
+        )  # fmt: skip
+        turns = iter(range(2 * RECORDS))
+        relay.run(lambda _: next(turns, None) is None)
+        stuck = len(store.waiting())
+        (folder / "ballast").unlink()
+        store.add(os.urandom(SEALED_BYTES))
+        relay.drain()
+        left = len(store.waiting())
+    shutil.rmtree(folder / profile)
+    return {
+        "publishes": len(line.published),
+        "different": len(set(line.published)),
+        "stuck": stuck,
+        "left": left,
+    }
+
+
 def main() -> None:
-    """Sweep without and with tokens, then a walk on a card that is full from its first record."""
+    """Sweep without and with tokens, send, then a walk that is full from its first record."""
     folder = Path(sys.argv[1])
     result: dict[str, object] = {**sweep(folder), **hold(folder)}
+    result["sent"] = {profile: send(folder, profile) for profile in ("open", "careful")}
     said = io.StringIO()
     with closing(Outbox(folder / "walk")) as store:
         store.add(os.urandom(SEALED_BYTES))
