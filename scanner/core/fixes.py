@@ -57,7 +57,8 @@ class FixRing:
     """The newest ``keep`` fixes of a receiver, or all of a recording (``keep`` None).
 
     ``sigma_m`` stands in where a fix has none. ``ahead_s`` is how far positions reach past the
-    newest fix. Wall times before ``utc_from_s`` are not passed on: no receiver lives there.
+    newest fix. Wall times before ``utc_from_s`` or from ``utc_until_s`` on are not passed on: no
+    receiver lives there.
     """
 
     def __init__(
@@ -67,11 +68,12 @@ class FixRing:
         keep: int | None = FIXES_KEPT,
         ahead_s: float = MAX_AHEAD_S,
         utc_from_s: float = 0.0,
+        utc_until_s: float = math.inf,
     ) -> None:
         self._sigma_m = sigma_m
         self._keep = keep
         self._ahead_s = ahead_s
-        self._utc_from_s = utc_from_s
+        self._utc_from_s, self._utc_until_s = utc_from_s, utc_until_s
         self._fixes: list[Fix] = []  # their times rise
         self._delays: deque[int] = deque(maxlen=DELAYS_KEPT)  # arrival - GNSS time, newest last
         self._aside: list[Fix] = []  # do not fit the track, but may be right
@@ -164,6 +166,8 @@ class FixRing:
             return None
         lat_deg, lon_deg, sigma_m, utc_s = place
         course = self._course(at_ns)
+        if utc_s is not None and not self._utc_from_s <= utc_s < self._utc_until_s:
+            utc_s = None
         return Position(
             at_ns=at_ns,
             lat_deg=lat_deg,
@@ -171,7 +175,7 @@ class FixRing:
             sigma_m=sigma_m,
             course_deg=course[0],
             course_sigma_deg=course[1],
-            utc_s=utc_s if utc_s is not None and utc_s >= self._utc_from_s else None,
+            utc_s=utc_s,
         )
 
     def _around(self, at_ns: int) -> tuple[Fix, ...]:

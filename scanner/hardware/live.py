@@ -15,6 +15,8 @@ CLOSE_S: Final = 10.0  # looking up a host's name cannot be cut short
 SILENCE_S: Final = 20.0  # a receiver tells something every second, also without a fix
 HEARD: Final = "heard"
 GNSS_FROM_S: Final = 1_767_225_600.0  # 2026-01-01: receivers that say less do not know the date
+# A satellite's week has ten bits: a receiver that counts the rounds wrongly is out by 1,024 weeks.
+GNSS_UNTIL_S: Final = GNSS_FROM_S + 1024 * 7 * 86_400.0  # in August 2045
 
 
 def boot_ns() -> int:
@@ -34,7 +36,7 @@ class LivePositions(ABC):
     ) -> None:
         self._name = name
         self._longest_pause_s = longest_pause_s
-        self._ring = FixRing(sigma_m=sigma_m, utc_from_s=GNSS_FROM_S)
+        self._ring = FixRing(sigma_m=sigma_m, utc_from_s=GNSS_FROM_S, utc_until_s=GNSS_UNTIL_S)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._heard = False

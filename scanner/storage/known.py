@@ -32,16 +32,19 @@ SAME_STREET_S: Final = 180.0  # so long a camera's neighbours are told from it b
 SYSTEM: Final = secrets.SystemRandom()
 FILLING_VARIES: Final = 0.25  # so that the number of set bits does not tell that of cameras
 
+NEVER: Final = -1
+
 Counts = dict[int, dict[str, int]]  # first day of the bucket, days since 1970 -> reason -> sites
 
 
 class _State(msgspec.Struct, array_like=True):
     turn: int = 0
     once_days: int = 0
-    period: int = -1
+    period: int = NEVER
     secret: bytes = b""
     bits: bytes = b""
     counts: Counts = msgspec.field(default_factory=dict)
+    behind: int = NEVER  # period of the last walk, where that lay well before ``period``
 
 
 class Known:
@@ -67,16 +70,19 @@ class Known:
         self._state = self._open() if self._path else _State()
         self._seen = Seen(self._state.secret, self._state.bits)
         self._renewed = self._changed = False
+        self._behind = self._state.behind  # as this walk will have it
         self._now_s = 0.0
 
     def at(self, utc_s: float) -> Seen:
         """The places reported in the period of this time; a new period begins with none.
 
-        A clock that falls back does not bring an old period back.
+        A clock that falls back does not bring an old period back. But where two walks, one after
+        the other, lie more than a period back, it was the period on the card that lay ahead.
         """
         state, once_days = self._state, self._policy.once_days
         period = int(utc_s // DAY_S) // once_days
-        if period > state.period or once_days != state.once_days:
+        ahead = self._lies_ahead(period)
+        if period > state.period or once_days != state.once_days or ahead:
             bits = bytearray(SEEN_BITS // 8)
             varied = 1 + FILLING_VARIES * (2 * self._uniform() - 1)
             for _ in range(round(self._policy.filling * varied * SEEN_BITS)):
@@ -84,9 +90,16 @@ class Known:
             self._state = _State(state.turn, once_days, period, self._random_bytes(SECRET_BYTES))
             self._seen = Seen(self._state.secret, bytes(bits))
             self._renewed = self._changed = True
+            self._behind = NEVER
         self._now_s = utc_s
         self._seen.settle(utc_s - SAME_STREET_S)
         return self._seen
+
+    def _lies_ahead(self, period: int) -> bool:
+        """Whether this walk and the one before it both say that the period kept is not yet."""
+        before = self._state.behind
+        self._behind = period if period < self._state.period - 1 else NEVER
+        return NEVER < before <= self._behind
 
     def remember(self, sightings: Iterable[Sighting]) -> None:
         """These cameras count as reported; a place that is recognised is not added again."""
@@ -99,6 +112,9 @@ class Known:
     def walk_over(self) -> None:
         """Forget where this walk's cameras are; their cells stay."""
         self._seen.settle()
+        if self._behind != self._state.behind:
+            self._state.behind = self._behind
+            self._changed = True
 
     def count(self, what: str, utc_s: float) -> None:
         """One more site kept, or withheld for a reason, in the bucket of this time."""

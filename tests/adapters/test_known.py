@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from nacl.public import PrivateKey, SealedBox
 
@@ -70,6 +71,61 @@ def test_a_clock_that_falls_back_brings_nothing_back(tmp_path: Path) -> None:
     remembered(tmp_path, utc_s=LAST + 1)
     with closing(Known(tmp_path, CAREFUL)) as known:
         assert knows(known, CAMERA, NOON)
+
+
+def walked(folder: Path, utc_s: float) -> bytes:
+    """One walk with a find; the secret of the memory it was compared with."""
+    with closing(Known(folder, CAREFUL)) as known:
+        secret = known.at(utc_s).secret
+        known.remember([CAMERA])
+        known.walk_over()
+        known.save()
+        return secret
+
+
+TWENTY_YEARS_S = 20 * 365 * DAY_S
+
+
+def test_a_walk_with_a_date_far_ahead_blocks_the_memory_for_two_walks_only(tmp_path: Path) -> None:
+    ahead = walked(tmp_path, NOON + TWENTY_YEARS_S)
+    assert walked(tmp_path, NOON) == ahead  # this one may be wrong as well
+    anew = walked(tmp_path, NOON + DAY_S)
+    assert anew != ahead
+    assert walked(tmp_path, NOON + 2 * DAY_S) == anew
+    assert walked(tmp_path, LAST + 1) != anew  # and periods go on as they should
+
+
+def test_one_walk_with_a_date_far_back_between_others_changes_nothing(tmp_path: Path) -> None:
+    first = walked(tmp_path, NOON)
+    for _ in range(3):
+        assert walked(tmp_path, NOON - TWENTY_YEARS_S) == first
+        assert walked(tmp_path, NOON) == first
+
+
+def test_two_walks_of_one_start_that_lie_far_back_count_as_two(tmp_path: Path) -> None:
+    ahead = walked(tmp_path, NOON + TWENTY_YEARS_S)
+    with closing(Known(tmp_path, CAREFUL)) as known:
+        assert known.at(NOON).secret == ahead
+        assert known.at(NOON + 60).secret == ahead  # the same walk
+        known.walk_over()
+        known.walk_over()  # one without finds says nothing
+        assert known.at(NOON + 3600).secret != ahead
+
+
+def test_a_memory_without_word_of_walks_far_back_is_read(tmp_path: Path) -> None:
+    """As versions wrote it that did not look for them."""
+    remembered(tmp_path)
+    path = tmp_path / FILE_NAME
+    halves = b""
+    for start in (0, HALF_BYTES):
+        body = path.read_bytes()[start + memory.SUM_BYTES :][: HALF_BYTES - memory.SUM_BYTES]
+        state = msgspec.msgpack.decode(body[4 : 4 + int.from_bytes(body[:4], "big")])
+        old = msgspec.msgpack.encode(state[:-1])
+        half = (len(old).to_bytes(4, "big") + old).ljust(len(body), b"\0")
+        halves += memory._sum(half) + half
+    path.write_bytes(halves)
+    with closing(Known(tmp_path, CAREFUL)) as known:
+        assert knows(known, CAMERA)
 
 
 def test_the_old_secret_is_not_left_in_the_file(tmp_path: Path) -> None:

@@ -36,6 +36,23 @@ def test_noise_between_the_sentences_does_no_harm(tmp_path: Path) -> None:
             source.close()
 
 
+class RoundAhead(Receiver):
+    """Has counted a round of the satellites' weeks too many."""
+
+    def utc_s(self, at_ns: int) -> float:
+        """Seconds since 1970, in the year 2046."""
+        return super().utc_s(at_ns) + 1024 * 7 * 86_400
+
+
+def test_a_receiver_that_is_a_thousand_weeks_ahead_tells_places_but_no_time(tmp_path: Path) -> None:
+    with Port(tmp_path / "gnss") as port, RoundAhead(port.write) as receiver:
+        source = SerialPositions(port.path)
+        position = now_position(source)
+        assert receiver.off_m(position) < 2
+        assert position.utc_s is None
+        source.close()
+
+
 def test_what_is_no_device_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DeviceError, match="is not a device"):
