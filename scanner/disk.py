@@ -1,10 +1,14 @@
 """Files and names that are on the card, not on their way to it, when a function returns."""
 
 import contextlib
+import io
 import os
 from pathlib import Path
+from typing import Final
 
 from scanner.errors import StoreError
+
+BLOCK: Final = 1 << 20
 
 
 def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -27,6 +31,32 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             new.unlink()
         raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
+
+
+def replace_secret(path: Path, content: bytes, *, mode: int) -> None:
+    """As ``replace``, and what the file held before is overwritten where that can be done.
+
+    Other names of that file lose it, too. Raises StoreError.
+    """
+    with contextlib.ExitStack() as stack:
+        old = None
+        with contextlib.suppress(OSError):  # there is none, or it is not ours
+            if not path.is_symlink():
+                old = stack.enter_context(path.open("r+b", buffering=0))
+        replace(path, content, mode=mode)
+        with contextlib.suppress(OSError):  # a worn place of the card; the new one stands
+            if old:
+                scramble(old)
+
+
+def scramble(file: io.FileIO) -> None:
+    """Random bytes in the place of what a file holds, then no length. Raises OSError."""
+    left = os.fstat(file.fileno()).st_size
+    while left > 0:
+        left -= file.write(os.urandom(min(left, BLOCK)))
+    os.fsync(file.fileno())
+    file.truncate(0)
+    os.fsync(file.fileno())
 
 
 def unfinished(path: Path) -> Path:

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from scanner import enrolment
-from scanner.disk import settle, unfinished
+from scanner.disk import scramble, settle, unfinished
 from scanner.errors import StoreError
 from scanner.storage import known, outbox, tokens
 
 MAPPED: Final = "-shm"  # into the memory of whoever has a database open
 LEFT_OVER: Final = ("", "-wal", "-journal", MAPPED)
-BLOCK: Final = 1 << 20
 EXIT_WIPED: Final = 80  # of ``watch``: its person wiped the device, nothing is to start again
 MARK: Final = "wipe-begun"  # in the data folder; without content, a wipe is only possible
 # Beside scanner.toml: whose campaign this is, the password of its broker, the name of a wireless
@@ -49,12 +48,7 @@ def overwrite(path: Path) -> None:
     """
     try:
         with path.open("r+b", buffering=0) as file:
-            left = os.fstat(file.fileno()).st_size
-            while left > 0:
-                left -= file.write(os.urandom(min(left, BLOCK)))
-            os.fsync(file.fileno())
-            file.truncate(0)
-            os.fsync(file.fileno())
+            scramble(file)
         with suppress(PermissionError):  # behind the wall of `watch` nothing is renamed
             path = path.rename(path.with_name(os.urandom(8).hex()))
         _remove(path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scanner import config as settings
 from scanner import enrolment, signing
 from scanner.cli import add_config_option
-from scanner.disk import make_folder, replace
+from scanner.disk import make_folder, replace_secret
 from scanner.enrolment import Enrolment, Signed
 from scanner.errors import ConfigError, StoreError, UsageError, from_checkout
 
@@ -189,10 +189,10 @@ def _install(target: Path, found: Enrolment, text: str) -> None:
         make_folder(target.parent)
         if found.broker.ca:
             pem = ssl.DER_cert_to_PEM_cert(found.broker.ca)
-            replace(target.with_name(enrolment.CA_FILE), pem.encode(), mode=shared)
+            replace_secret(target.with_name(enrolment.CA_FILE), pem.encode(), mode=shared)
         if found.broker.password:
             password = f"{found.broker.password}\n".encode()
-            replace(target.with_name(PASSWORD_FILE), password, mode=0o600)
-        replace(target, text.encode(), mode=shared)
+            replace_secret(target.with_name(PASSWORD_FILE), password, mode=0o600)
+        replace_secret(target, text.encode(), mode=shared)  # the old one may name another campaign
     except StoreError as e:
         raise ConfigError(str(e), hint="sudo, or --config FILE elsewhere") from e

@@ -10,7 +10,8 @@ from scanner.cli import add_config_option, config_of
 from scanner.core.privacy import PROFILES
 from scanner.errors import UsageError
 from scanner.outgoing import data_folder
-from scanner.storage.known import clear_home, read_home, write_home
+from scanner.storage.known import HOME_NAME, read_home, write_home
+from scanner.wiping import overwrite
 
 LATITUDE_MAX: Final = 89.0
 LONGITUDE_MAX: Final = 180.0
@@ -74,7 +75,10 @@ def _place(words: list[str]) -> tuple[float, float]:
 
 
 def _clear(args: argparse.Namespace) -> int:
-    print("Forgotten." if clear_home(_folder(args)) else "No home was set.")
+    path = _folder(args) / HOME_NAME
+    there = path.exists()
+    overwrite(path)
+    print("Forgotten." if there else "No home was set.")
     return 0
 
 

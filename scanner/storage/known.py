@@ -239,14 +239,3 @@ def write_home(folder: Path, lat_deg: float, lon_deg: float) -> None:
         ) from e
     except OSError as e:
         raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
-
-
-def clear_home(folder: Path) -> bool:
-    """Forget the home block; returns whether there was one."""
-    try:
-        (folder / HOME_NAME).unlink()
-    except FileNotFoundError:
-        return False
-    except OSError as e:
-        raise StoreError(f"{folder / HOME_NAME}: cannot be removed: {e.strerror}") from e
-    return True

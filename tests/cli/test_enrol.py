@@ -272,6 +272,19 @@ def test_enrolling_again_replaces_keys_and_keeps_the_outbox(
     outbox.close()
 
 
+def test_what_an_enrolment_replaces_is_overwritten(scanner: Command, tmp_path: Path) -> None:
+    """A second name keeps the file, as a card keeps a copy: what it holds is not readable."""
+    toml, old = tmp_path / "scanner.toml", tmp_path / "old"
+    text, print_ = enrolled(scanner, tmp_path / "a")
+    scanner("enrol", text, "--fingerprint", print_, "--config", toml)
+    old.hardlink_to(toml.with_name(enrolment.FILE))
+    assert old.read_bytes()
+    text, print_ = enrolled(scanner, tmp_path / "b")
+    assert scanner("enrol", text, "--fingerprint", print_, "--config", toml)[0] == 0
+    assert old.read_bytes() == b""
+    assert toml.with_name(enrolment.FILE).read_text() == text.read_text()
+
+
 def test_another_campaign_is_said_aloud(scanner: Command, tmp_path: Path) -> None:
     toml = tmp_path / "scanner.toml"
     for name in ("a", "b"):

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from scanner.core.privacy import CAREFUL, HOME, REPORTED
-from scanner.storage.known import KEPT, Known
+from scanner.storage.known import HOME_NAME, KEPT, Known
 from tests.cli.test_commands import error_of, scanner
 from tests.core.test_privacy import NOON
 
@@ -18,7 +18,9 @@ def test_a_home_is_set_once_shown_without_saying_where_and_forgotten(tmp_path: P
     assert "A home is set" in shown
     assert "33.9" not in shown + result.stdout
     assert "a home is set" in error_of(scanner("home", "set", "1", "2", "--data", tmp_path), 2)
+    (tmp_path / "as a card keeps a copy").hardlink_to(tmp_path / HOME_NAME)
     assert scanner("home", "clear", "--data", tmp_path).stdout == "Forgotten.\n"
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b""]
     assert scanner("home", "clear", "--data", tmp_path).stdout == "No home was set.\n"
 
 
