@@ -39,6 +39,7 @@ WHOLE: Final = (
     "length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*' AND typeof(id) = 'text'"
     " AND typeof(payload) = 'blob' AND typeof(due_s) = 'integer'"
 )
+DAMAGED: Final = (sqlite3.Error, UnicodeDecodeError)  # the other: a table's name that is no text
 
 
 class Outbox:
@@ -105,7 +106,7 @@ class Outbox:
 
         The order of finding tells the way walked to whoever can have the records opened.
         """
-        with suppress(sqlite3.DatabaseError):  # locked, or beyond mending: another time
+        with suppress(*DAMAGED):  # or locked: another time
             self._mended(lambda: self._db.execute("VACUUM"))
             empty_log(self._db)
 
@@ -120,7 +121,7 @@ class Outbox:
         Where a reader or a full card is in the way, it is tried again at the next chance.
         """
         if self._removed:
-            with suppress(sqlite3.DatabaseError):  # among them: closed before
+            with suppress(*DAMAGED):  # or closed before
                 self._removed = empty_log(self._db)
 
     def _select(self, clause: str, values: tuple[float, ...]) -> list[Waiting]:
@@ -172,7 +173,7 @@ class Outbox:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as e:  # of a table's name that is no text
+        except DAMAGED as e:
             hint = "free some space; what is in it is safe" if "full" in str(e) else ""
             raise StoreError(f"{self._path}: {e}", hint=hint) from e
 
@@ -187,6 +188,6 @@ def in_use(folder: Path) -> bool:
             db.execute("ROLLBACK")
     except sqlite3.OperationalError:
         return True
-    except (sqlite3.DatabaseError, UnicodeDecodeError):  # damaged: nobody can use it
+    except DAMAGED:  # nobody can use it
         return False
     return False
