@@ -125,15 +125,15 @@ class Finder:
 def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> Counts:
     """Run until the source ends; what was found is on the card when this returns or raises.
 
-    A long pause may make two walks of it: ``Sealer.parts``. Raises what the source raised, or
-    StoreError if records could not be kept.
+    A long pause, or standing still, may make two walks of it: ``Sealer.parts``. Raises what the
+    source raised, or StoreError if records could not be kept.
     """
     waiting: list[Sighting] = []
     trouble: ScannerError | None = None
     now_ns: int | None = None
     try:
         for frame in source.frames():
-            if now_ns is not None and sealer.parts((frame.at_ns - now_ns) / 1e9):
+            if now_ns is not None and sealer.parts(frame.at_ns):
                 _end(waiting, finder, sealer, panel, now_ns)
                 waiting = []
             waiting += _seen(finder.take(frame), panel)
@@ -193,7 +193,6 @@ def _end(
     """The walk is over, or stood still for so long that what follows is another."""
     found = [*waiting, *_seen(finder.finish(), panel)]
     _keep(group(join(found)), finder, sealer, panel, now_ns, over=True)
-    finder.position = None  # the next walk begins where it is located, not before
 
 
 def _keep(
@@ -210,7 +209,8 @@ def _keep(
     All that touches the card is ``keep``: what it cannot do now is done with the next sites.
     """
     utc_s = finder.position.utc_s if finder.position else None
-    for withheld in sealer.take(sites, utc_s, now_ns) + (sealer.end() if over else []):
+    outcomes = sealer.take(sites, utc_s, now_ns, moving=finder.state is State.SCANNING)
+    for withheld in outcomes + (sealer.end() if over else []):
         finder.counts.withheld += 1
         if withheld.reason == privacy.NO_TIME:
             panel.show(State.CLOCK, f"kept back: {withheld.reason}")

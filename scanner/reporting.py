@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from scanner.core import privacy
+from scanner.core.walked import Walked
 from scanner.core.wire import Record
 from scanner.errors import StoreError
 from scanner.ports import RecordStore
@@ -19,8 +20,8 @@ class Sealer:
     is spent, a copy kept); when it raises StoreError it is called again with the same record, and
     with no other before that.
 
-    Under a policy with quiet minutes sites wait here, in memory only, until the walk has gone on
-    for so long; ``end`` drops the others. What is taken after ``end`` belongs to another walk.
+    Under a policy with quiet minutes sites wait here, in memory only, until their finder has walked
+    on for so long; ``end`` drops the others. What is taken after ``end`` belongs to another walk.
     """
 
     def __init__(
@@ -40,38 +41,42 @@ class Sealer:
         self._uniform = uniform
         self._known = known or Known(None, policy, uniform=uniform)
         self._unkept: list[tuple[Record | bytes, int]] = []  # sealed or not yet; due time
-        self._start_ns: int | None = None
+        self._walked = Walked()
         self._held: list[tuple[Sequence[Sighting], float | None]] = []
 
     def take(
-        self, sites: Iterable[Sequence[Sighting]], utc_s: float | None, now_ns: int
+        self,
+        sites: Iterable[Sequence[Sighting]],
+        utc_s: float | None,
+        now_ns: int,
+        *,
+        moving: bool = True,
     ) -> list[Withheld]:
         """Let the sites go that may leave, now that the boot clock says ``now_ns``.
 
-        Returns why others do not. ``utc_s`` is the time of these sites' last views.
+        Returns why others do not. ``utc_s`` is the time of these sites' last views; ``moving``
+        whether the scanner is located and moves.
         """
-        if self._start_ns is None and utc_s is not None:
-            self._start_ns = now_ns
-        last_ns = now_ns - self._policy.quiet_s * 1e9
+        self._walked.step(now_ns, moving=moving)
         ripe: list[tuple[Sequence[Sighting], float | None]] = []
         held: list[tuple[Sequence[Sighting], float | None]] = []
         for site, at_s in [*self._held, *((site, utc_s) for site in sites)]:
-            waits = max(s.at_ns for s in site) > last_ns
-            (held if waits else ripe).append((site, at_s))
+            walked_on_s = self._walked.between_s(max(s.at_ns for s in site), now_ns)
+            (held if walked_on_s < self._policy.quiet_s else ripe).append((site, at_s))
         self._held = held
         return [w for site, at_s in ripe if (w := self.let_go(site, at_s))]
 
-    def parts(self, still_s: float) -> bool:
-        """Whether a walk ends where no frame came for so long, and another begins after it.
+    def parts(self, now_ns: int) -> bool:
+        """Whether the walk has ended where for so long nobody moved, or nothing was looked at.
 
         It matters only to quiet minutes: where one stays, they are wanted before and after.
         """
-        return self._policy.quiet_s > 0 and still_s >= privacy.STAY_S
+        return self._policy.quiet_s > 0 and self._walked.still_s(now_ns) >= privacy.STAY_S
 
     def end(self) -> list[Withheld]:
         """The walk is over: what is still held belongs to its last minutes."""
         dropped, self._held = self._held, []
-        self._start_ns = None
+        self._walked = Walked()
         self._known.walk_over()
         withheld = Withheld(reason=privacy.LAST_MINUTES)
         for _, utc_s in dropped:
@@ -80,7 +85,10 @@ class Sealer:
 
     def let_go(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
         """Make the record of one site, for ``keep``; says why if it must not leave."""
-        first_ns = min(s.at_ns for s in site)
+        first_ns, start_ns = min(s.at_ns for s in site), self._walked.start_ns
+        since_start_s = math.inf
+        if start_ns is not None:
+            since_start_s = self._walked.between_s(start_ns, first_ns)
         due_s = privacy.due_s(self._policy, utc_s, self._uniform) if utc_s else 0
         outcome = privacy.decide(
             site,
@@ -90,7 +98,7 @@ class Sealer:
             due_s=due_s,
             seen=self._known.at(utc_s) if utc_s else None,
             home=self._known.home,
-            since_start_s=math.inf if self._start_ns is None else (first_ns - self._start_ns) / 1e9,
+            since_start_s=since_start_s,
             chance=self._uniform(),
         )
         if privacy.settles(outcome):

@@ -74,13 +74,20 @@ def parts(paused_s: float) -> tuple[list[Frame], list[Frame]]:
     return first, [Frame(f.number, f.at_ns + late_ns, f.pixels) for f in frames[len(first) :]]
 
 
-def reported(*walks: list[Frame], paused_s: float, located_s: float = 0.0) -> set[float]:
-    """Metres along the row of the cameras reported; each list of frames is watched on its own."""
+def reported(
+    *walks: list[Frame], paused_s: float, located_s: float = 0.0, moving_s: float = 0.0
+) -> set[float]:
+    """Metres along the row of the cameras reported; each list of frames is watched on its own.
+
+    From the pause on there is no fix before ``located_s`` and no course before ``moving_s``.
+    """
     walking, store = walk.positions(walk.straight_north), MemoryStore()
 
     def position_at(at_ns: int) -> Position | None:
         if PARTED_S <= at_ns / 1e9 < located_s:
             return None
+        if PARTED_S <= at_ns / 1e9 < moving_s:
+            return replace(walking(int(PARTED_S * 1e9)), at_ns=at_ns, course_deg=None)
         late_ns = int(paused_s * 1e9) if at_ns >= PARTED_S * 1e9 else 0
         return replace(walking(at_ns - late_ns), at_ns=at_ns)
 
@@ -94,10 +101,39 @@ def reported(*walks: list[Frame], paused_s: float, located_s: float = 0.0) -> se
     return {min((m.north_m for m in ROW), key=lambda m: abs(m - n)) for n in norths}
 
 
+def indoors(last: Frame, stay_s: int) -> list[Frame]:
+    """What a device sees that is left on where nobody walks: a dark frame a second."""
+    dark = last.pixels * 0
+    return [Frame(last.number + s, last.at_ns + int(s * 1e9), dark) for s in range(1, stay_s)]
+
+
 @pytest.mark.parametrize("paused_s", [privacy.STAY_S, 36_000])
 def test_a_long_pause_is_the_end_of_a_walk(paused_s: float) -> None:
     before, after = parts(paused_s)
     assert reported([*before, *after], paused_s=paused_s) == {46, 139}
+
+
+@pytest.mark.parametrize("without", ["located_s", "moving_s"])
+@pytest.mark.parametrize("stay_s", [30, 100])
+def test_a_walk_that_ends_at_home_has_ended_there_also_with_the_device_left_on(
+    stay_s: int, without: str
+) -> None:
+    before, _ = parts(0)
+    frames = [*before, *indoors(before[-1], stay_s)]
+    assert reported(frames, paused_s=0, **{without: PARTED_S + stay_s}) == {46}
+
+
+@pytest.mark.parametrize("without", ["located_s", "moving_s"])
+def test_who_stays_somewhere_begins_another_walk_there(without: str) -> None:
+    before, after = parts(100)
+    frames = [*before, *indoors(before[-1], 100), *after]
+    assert reported(frames, paused_s=100, **{without: PARTED_S + 100}) == {46, 139}
+
+
+def test_who_waits_at_a_crossing_goes_on_with_the_walk() -> None:
+    before, after = parts(45)
+    frames = [*before, *indoors(before[-1], 45), *after]
+    assert reported(frames, paused_s=45, moving_s=PARTED_S + 45) == {46, 139} | AT_THE_PAUSE
 
 
 def test_one_sealer_serves_two_walks() -> None:
