@@ -15,13 +15,14 @@ from scanner.core.geometry import LensModel
 from scanner.core.lens.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError
-from scanner.front import Front, outbox_fact
+from scanner.front import Attention, Front, no_attention, outbox_fact
 from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.modelfile import model_file
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
-from scanner.pipeline import Counts, Finder, watch
+from scanner.pipeline import Counts, Finder, watch_walks
+from scanner.ports import PositionSource
 from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack
 from scanner.reporting import Sealer
@@ -151,14 +152,26 @@ def open_recording(
         budget = config.detector.inferences_per_s / recording.rate
         detector = open_detector(config, odds=FIRST_ODDS, tpu=tpu)
         watcher = Watcher(detector, budget, least=at_odds(config.detector.threshold, FAINT_ODDS))
-        finder = Finder(
-            watcher,
-            positions,
-            lens_model(config.lens),
-            min_score=at_odds(config.detector.threshold, TRACK_ODDS),
-            remember=remember,
-        )
-        yield source, positions, finder
+        yield source, positions, finder_of(config, watcher, positions, remember=remember)
+
+
+def finder_of(
+    config: Config,
+    watcher: Watcher,
+    positions: PositionSource,
+    *,
+    attention: Attention = no_attention,
+    remember: bool = False,
+) -> Finder:
+    """A finder with the configured lens; ``attention`` and ``remember`` as in ``Finder``."""
+    return Finder(
+        watcher,
+        positions,
+        lens_model(config.lens),
+        min_score=at_odds(config.detector.threshold, TRACK_ODDS),
+        attention=attention,
+        remember=remember,
+    )
 
 
 def watch_recording(
@@ -175,18 +188,31 @@ def watch_recording(
 
     ``close_door`` is called when all is open and nothing has been looked at yet.
     """
+    with (
+        sealer_over(config, store, key) as sealer,
+        open_recording(recording, config, tpu=tpu) as (source, _, finder),
+    ):
+        front.facts["outbox"] = lambda: outbox_fact(store)
+        close_door()
+        walks = front.steering.walks(source)
+        counts = watch_walks(walks, finder, sealer, front.panel, walk_over=store.settle)
+        for line in source.skipped if isinstance(source, FolderFrames) else ():
+            front.panel.show("trouble", f"skipped: {line}")
+        return counts
+
+
+@contextmanager
+def sealer_over(
+    config: Config, store: Outbox, key: PublicKey | sealing.HubKeys
+) -> Iterator[Sealer]:
+    """The one sealer for all walks of a run; all its files are open."""
     policy = PROFILES[config.privacy.profile]
     store.settle()  # a walk that was cut off left its order there
     with (
         closing(Known(store.folder, policy)) as known,
         sealing_of(config, store.folder, key) as seal,
-        open_recording(recording, config, tpu=tpu) as (
-            source,
-            _,
-            finder,
-        ),
     ):
-        sealer = Sealer(
+        yield Sealer(
             store,
             seal,
             policy,
@@ -194,14 +220,6 @@ def watch_recording(
             uniform=random.SystemRandom().random,
             known=known,
         )
-        front.facts["outbox"] = lambda: outbox_fact(store)
-        close_door()
-        for walk in front.steering.walks(source):
-            watch(walk, finder, sealer, front.panel)
-            store.settle()
-        for line in source.skipped if isinstance(source, FolderFrames) else ():
-            front.panel.show("trouble", f"skipped: {line}")
-        return finder.counts
 
 
 @contextmanager

@@ -7,7 +7,7 @@ complete: the wearer has moved on, or the walk has ended.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -123,10 +123,48 @@ class Finder:
 
 
 def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> Counts:
-    """Run until the source ends; what was found is on the card when this returns or raises.
+    """Watch one walk, as ``watch_walks`` does."""
+    return watch_walks([source], finder, sealer, panel)
 
-    A long pause, or standing still, may make two walks of it: ``Sealer.parts``. Raises what the
-    source raised, or StoreError if records could not be kept.
+
+def watch_walks(
+    walks: Iterable[FrameSource],
+    finder: Finder,
+    sealer: Sealer,
+    panel: Panel,
+    *,
+    walk_over: Callable[[], None] = lambda: None,
+) -> Counts:
+    """Run until the last walk ends; what was found is on the card when this returns or raises.
+
+    What a full card does not take is tried again in the next walk. ``walk_over`` is called after
+    each. Raises what a source raised, or StoreError if records could not be kept in the end.
+    """
+    trouble: ScannerError | None = None
+    for walk in walks:
+        trouble = _watch_one(walk, finder, sealer, panel)
+        if trouble:
+            break
+        walk_over()
+    if sealer.unkept:
+        lost = StoreError(
+            f"{sealer.unkept} records could not be kept: the card takes no more",
+            hint="free some space and walk again",
+        )
+        trouble = trouble or lost
+    if trouble:
+        panel.show(State.DISK if isinstance(trouble, StoreError) else State.TROUBLE, str(trouble))
+        raise trouble
+    panel.show("done")
+    return finder.counts
+
+
+def _watch_one(
+    source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel
+) -> ScannerError | None:
+    """Run until the source ends; what it raised, if that is why.
+
+    A long pause, or standing still, may make two walks of it: ``Sealer.parts``.
     """
     waiting: list[Sighting] = []
     trouble: ScannerError | None = None
@@ -144,17 +182,7 @@ def watch(source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel) -> 
     except ScannerError as e:
         trouble = e
     _end(waiting, finder, sealer, panel, now_ns or 0)
-    if sealer.unkept:
-        lost = StoreError(
-            f"{sealer.unkept} records could not be kept: the card takes no more",
-            hint="free some space and walk again",
-        )
-        trouble = trouble or lost
-    if trouble:
-        panel.show(State.DISK if isinstance(trouble, StoreError) else State.TROUBLE, str(trouble))
-        raise trouble
-    panel.show("done")
-    return finder.counts
+    return trouble
 
 
 def find_all(source: FrameSource, finder: Finder) -> Iterator[tuple[int, list[Sighting]]]:

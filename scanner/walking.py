@@ -4,13 +4,11 @@ What is lost is told and waited for; what is left goes on. The service's watchdo
 a new frame and a finished inference.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import Any, Final
 
-import msgspec
 from nacl.public import PublicKey
 
 from scanner import sealing
@@ -18,17 +16,14 @@ from scanner.app import (
     FAINT_ODDS,
     FIRST_ODDS,
     REPLAY_RATE,
-    TRACK_ODDS,
     at_odds,
-    lens_model,
-    model_version,
+    finder_of,
     open_detector,
-    sealing_of,
+    sealer_over,
 )
 from scanner.config import Config
 from scanner.core.blink import State
 from scanner.core.pace import Pace
-from scanner.core.privacy import PROFILES
 from scanner.frame import Frame
 from scanner.front import Front, fix_fact, outbox_fact
 from scanner.hardware.board import Board, Service
@@ -38,10 +33,8 @@ from scanner.hardware.picamera import PicameraFrames, picamera2
 from scanner.hardware.positions import open_positions
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
-from scanner.pipeline import Counts, Finder, watch
+from scanner.pipeline import Counts, watch_walks
 from scanner.ports import FrameSource, Panel
-from scanner.reporting import Sealer
-from scanner.storage.known import Known
 from scanner.storage.outbox import Outbox
 
 COARSE_EVERY: Final = 5  # turns that are no candidate's bring a coarse tile, from the small stream
@@ -139,13 +132,10 @@ def watch_live(
     """Look through the lens until told to stop; what was found is then on the card.
 
     ``close_door`` is called when all but the lens is open: that may be lost, and is opened from
-    behind the door. ``tpu`` is closed by the caller. Raises what ``pipeline.watch`` raises.
+    behind the door. ``tpu`` is closed by the caller. Raises what ``pipeline.watch_walks`` raises.
     """
-    policy = PROFILES[config.privacy.profile]
-    store.settle()  # a walk that was cut off left its order there
     with ExitStack() as stack:
-        known = stack.enter_context(closing(Known(store.folder, policy)))
-        seal = stack.enter_context(sealing_of(config, store.folder, key))
+        sealer = stack.enter_context(sealer_over(config, store, key))
         where = config.position
         positions = open_positions(where.source, where.sigma_m, walled=True)
         stack.callback(positions.close)
@@ -160,29 +150,13 @@ def watch_live(
         stack.callback(source.close)
         front.facts["outbox"] = lambda: outbox_fact(store)
         watcher = _paced(config, front, detector)
+        finder = finder_of(config, watcher, positions, attention=front.attention)
         close_door()
         service.ready()
-        total = Counts()
-        for walk in front.steering.walks(source):
-            finder = Finder(
-                watcher,
-                positions,
-                lens_model(config.lens),
-                min_score=at_odds(config.detector.threshold, TRACK_ODDS),
-                attention=front.attention,
-            )
-            sealer = Sealer(
-                store,
-                seal,
-                policy,
-                model=model_version(config),
-                uniform=random.SystemRandom().random,
-                known=known,
-            )
-            total = _sum(total, watch(walk, finder, sealer, front.panel))
-            store.settle()
+        walks = front.steering.walks(source)
+        counts = watch_walks(walks, finder, sealer, front.panel, walk_over=store.settle)
         service.stopping()
-        return total
+        return counts
 
 
 def _paced(config: Config, front: Front, detector: TfliteDetector) -> Watcher:
@@ -242,8 +216,3 @@ def _tell_facts(front: Front, positions: LivePositions, board: Board) -> None:
 
     front.facts["fix"] = lambda: fix_fact(positions)
     front.facts["temperature"] = temperature
-
-
-def _sum(a: Counts, b: Counts) -> Counts:
-    fields = (f.name for f in msgspec.structs.fields(Counts))
-    return Counts(**{name: getattr(a, name) + getattr(b, name) for name in fields})

@@ -1,15 +1,17 @@
 """What a finder believes, and where a walk ends that is paused."""
 
 import io
+from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
 
 from scanner.core import privacy
 from scanner.core.wire import decode_record, encode_record
+from scanner.errors import StoreError
 from scanner.frame import Frame, Pixels
 from scanner.looking import Watcher
-from scanner.pipeline import Finder, find_all, watch
+from scanner.pipeline import Finder, find_all, watch, watch_walks
 from scanner.records import Detection, Kind, NotLocated, Position
 from scanner.replay.standins import (
     ConsolePanel,
@@ -153,3 +155,57 @@ def test_another_walk_begins_where_it_is_located() -> None:
     indoors = [Frame(0, int((begun_s - s) * 1e9), before[0].pixels) for s in (30, 20, 10)]
     walks = [*before, *indoors, *after]
     assert reported(walks, paused_s=36_000, located_s=begun_s) == {46, 139}
+
+
+# --- several walks, and a card that is full -----------------------------------------------------
+
+
+class Card(MemoryStore):
+    """Takes nothing while it is full."""
+
+    full = True
+
+    def add(self, payload: bytes, *, due_s: int = 0) -> str:
+        if self.full:
+            raise StoreError("database or disk is full")
+        return super().add(payload, due_s=due_s)
+
+
+class Freed(ScriptedFrames):
+    """While this walk lasts its person frees some space."""
+
+    def __init__(self, frames: list[Frame], card: Card) -> None:
+        super().__init__(frames)
+        self._card = card
+
+    def frames(self) -> Iterator[Frame]:
+        self._card.full = False
+        yield from super().frames()
+
+
+def on_a_full_card(card: Card, *walks: ScriptedFrames) -> int:
+    """Walks, one after the other; how often one was over."""
+    over: list[int] = []
+    positions = ScriptedPositions(walk.positions(walk.straight_north))
+    watcher = Watcher(ScriptedDetector(walk.read_colours, 320))
+    sealer = Sealer(card, encode_record, privacy.OPEN, model="t", uniform=lambda: 0.5)
+    watch_walks(
+        *(walks, Finder(watcher, positions, LENS), sealer, ConsolePanel(io.StringIO())),
+        walk_over=lambda: over.append(1),
+    )
+    return len(over)
+
+
+def test_what_a_full_card_did_not_take_waits_for_the_next_walk() -> None:
+    before, after = parts(0)
+    card, roomy = Card(), Card()
+    roomy.full = False
+    assert on_a_full_card(card, ScriptedFrames(before), Freed(after, card)) == 2
+    on_a_full_card(roomy, ScriptedFrames(before), ScriptedFrames(after))
+    assert len(card.waiting()) == len(roomy.waiting()) > 0
+
+
+def test_only_at_the_end_of_all_walks_is_it_said_to_be_lost() -> None:
+    before, after = parts(0)
+    with pytest.raises(StoreError, match="could not be kept"):
+        on_a_full_card(Card(), ScriptedFrames(before), ScriptedFrames(after))
