@@ -138,9 +138,10 @@ def watch_walks(
     """Run until the last walk ends; what was found is on the card when this returns or raises.
 
     What a full card does not take is tried again in the next walk. ``walk_over`` is called after
-    each. Raises what a source raised, or StoreError if records could not be kept in the end.
+    each. Raises what a source or a part raised, or StoreError if records could not be kept in the
+    end.
     """
-    trouble: ScannerError | None = None
+    trouble: Exception | None = None
     for walk in walks:
         trouble = _watch_one(walk, finder, sealer, panel)
         if trouble:
@@ -153,21 +154,26 @@ def watch_walks(
         )
         trouble = trouble or lost
     if trouble:
-        panel.show(State.DISK if isinstance(trouble, StoreError) else State.TROUBLE, str(trouble))
+        panel.show(State.DISK if isinstance(trouble, StoreError) else State.TROUBLE, _said(trouble))
         raise trouble
     panel.show("done")
     return finder.counts
 
 
+def _said(trouble: Exception) -> str:
+    """What a person may read of it: an error that nobody foresaw could name anything."""
+    return str(trouble) if isinstance(trouble, ScannerError) else type(trouble).__name__
+
+
 def _watch_one(
     source: FrameSource, finder: Finder, sealer: Sealer, panel: Panel
-) -> ScannerError | None:
-    """Run until the source ends; what it raised, if that is why.
+) -> Exception | None:
+    """Run until the source ends; what was raised, if that is why. What was found is put away.
 
     A long pause, or standing still, may make two walks of it: ``Sealer.parts``.
     """
     waiting: list[Sighting] = []
-    trouble: ScannerError | None = None
+    trouble: Exception | None = None
     now_ns: int | None = None
     try:
         for frame in source.frames():
@@ -179,7 +185,7 @@ def _watch_one(
             now_ns = frame.at_ns
             complete, waiting = _split(waiting, now_ns)
             _keep(complete, finder, sealer, panel, now_ns)
-    except ScannerError as e:
+    except Exception as e:  # noqa: BLE001 - raised again, once what was found is on the card
         trouble = e
     _end(waiting, finder, sealer, panel, now_ns or 0)
     return trouble

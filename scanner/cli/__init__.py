@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -30,6 +31,7 @@ EXTRAS: Final = {
     "tuf": "update",
 }
 EXIT_BUG: Final = 1
+EXIT_UNREAD: Final = 74  # of a command that goes on until it is told to end: its reader has gone
 EXIT_INTERRUPTED: Final = 130
 
 
@@ -44,30 +46,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code and never raises."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    unread = 0
     try:
         args = build_parser(next((a for a in arguments if a in COMMANDS), None)).parse_args(
             arguments
         )
+        unread = getattr(args, "unread", unread)
         return int(args.run(args))
     except ScannerError as e:
         if debug:
             raise
-        print(f"scanner: error: {e}", file=sys.stderr)
+        say(f"scanner: error: {e}")
         return e.exit_code
     except BrokenPipeError:
         # The reader (head, less) has gone; nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return unread
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Exception as e:  # the outermost rim: anything here is a bug
         if debug:
             raise
-        print(
-            f"scanner: bug: {type(e).__name__}: {e} (run again with --debug and report it)",
-            file=sys.stderr,
-        )
+        say(f"scanner: bug: {type(e).__name__}: {e} (run again with --debug and report it)")
         return EXIT_BUG
+
+
+def say(line: str) -> None:
+    """A line for people, on standard error; none where its reader has gone, and no error."""
+    with suppress(OSError):
+        print(line, file=sys.stderr)
 
 
 def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:

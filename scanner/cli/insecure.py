@@ -1,10 +1,10 @@
 """What ``watch`` and ``relay`` say about their walls."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from scanner.cli import say
 from scanner.errors import WallError
 
 
@@ -23,17 +23,10 @@ def insecurely(*, asked: bool) -> Iterator[None]:
     except WallError as e:
         if not asked:
             raise WallError(e.message, hint=e.hint or "--insecure goes on without it") from e
-        print(
-            f"scanner: WARNING: --insecure: NO WALL between lens and network: {e.message}",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f"scanner: WARNING: --insecure: NO WALL between lens and network: {e.message}")
 
 
 def tell_of_fence(version: int) -> None:
     """Say so where this kernel cannot fence files."""
     if not version:
-        print(
-            "scanner: note: no Landlock in this kernel: files are fenced by systemd, or not at all",
-            file=sys.stderr,
-        )
+        say("scanner: note: no Landlock in this kernel: files are fenced by systemd, or not at all")

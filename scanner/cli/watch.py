@@ -8,7 +8,6 @@ those it starts.
 
 import argparse
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scanner import wall
-from scanner.cli import add_config_option, config_of
+from scanner.cli import EXIT_UNREAD, add_config_option, config_of, say
 from scanner.cli.home import wants_home
 from scanner.cli.insecure import add_insecure_option, insecurely, tell_of_fence
 from scanner.cli.page import add_page_socket_option, page_socket
@@ -44,7 +43,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("watch", help="find cameras and seal them into the outbox")
     add_watch_options(parser)
     add_config_option(parser)
-    parser.set_defaults(run=run)
+    # A service that has lost its reader is to be started again, not to be taken for done.
+    parser.set_defaults(run=run, unread=EXIT_UNREAD)
 
 
 def add_watch_options(parser: argparse.ArgumentParser) -> None:
@@ -176,16 +176,14 @@ def _watch(
 def _note(config: Config, data: Path) -> None:
     """Say what is missing and does not stop a walk."""
     if not key_of(config):
-        print(
+        say(
             "scanner: note: no hub key (privacy.hub_key, --hub-key): records are sealed to a key "
-            "that nobody holds and only show the way",
-            file=sys.stderr,
+            "that nobody holds and only show the way"
         )
     if wants_home(config.privacy.profile, data):
-        print(
+        say(
             f"scanner: note: no home is set, and the profile {config.privacy.profile} wants one:"
-            " what is found near it is reported like all else; `scanner home set`",
-            file=sys.stderr,
+            " what is found near it is reported like all else; `scanner home set`"
         )
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import ClassVar, TextIO
 
 from scanner.core.blink import TROUBLES, UNSHOWN
@@ -130,7 +131,8 @@ class ConsolePanel:
             return
         self._last = (state, detail)
         mark = self.MARKS.get(state, " ")
-        print(f"{mark} {state}{': ' if detail else ''}{detail}", file=self._stream, flush=True)
+        with suppress(OSError):  # whoever read it has gone; a walk goes on
+            print(f"{mark} {state}{': ' if detail else ''}{detail}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing is held open."""

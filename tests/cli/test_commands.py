@@ -189,6 +189,23 @@ def test_doctor_checks_everything_and_fails_with_the_first_code(tmp_path: Path) 
     assert result.returncode == 78
 
 
+def test_watch_walks_on_when_nobody_reads_its_panel_and_is_not_done_when_nobody_reads_the_end(
+    tmp_path: Path, video: Path, track: Path
+) -> None:
+    (tmp_path / "scanner.toml").write_text('[privacy]\nprofile = "open"\n')
+    command: list[str | Path] = [sys.executable, "-m", "scanner", "watch", "--json"]
+    command += ["--source", video, "--track", track, "--data", tmp_path / "data"]
+    command += ["--config", tmp_path / "scanner.toml"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    heard = subprocess.run(command, stdout=subprocess.PIPE, stderr=writing, check=False, cwd=ROOT)
+    assert json.loads(heard.stdout)["frames"] > 1
+    unheard = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=ROOT)
+    os.close(writing)
+    assert unheard.returncode == 74
+    assert b"Traceback" not in unheard.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     reader = subprocess.Popen(["head", "-n", "1"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     result = subprocess.run(

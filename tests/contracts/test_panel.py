@@ -1,6 +1,7 @@
 """Promises of ports.Panel, over all of them."""
 
 import io
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,17 @@ def test_any_thread_may_tell_even_while_it_is_switched_off(panel: Panel) -> None
         teller.join(20)
     panel.show("scanning")
     assert errors == []
+
+
+def test_a_console_whose_reader_has_gone_is_silent() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        panel = ConsolePanel(stream)
+        panel.show("scanning")
+        os.close(reading)
+        panel.show("found")
+        panel.show("scanning", "more")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)  # for what is still in the buffer
 
 
 def test_the_console_says_each_state_once_with_a_shape_of_its_own() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from scanner.core import privacy
 from scanner.core.wire import decode_record, encode_record
-from scanner.errors import StoreError
+from scanner.errors import DeviceError, StoreError
 from scanner.frame import Frame, Pixels
 from scanner.looking import Watcher
 from scanner.pipeline import Finder, find_all, watch, watch_walks
@@ -209,3 +209,31 @@ def test_only_at_the_end_of_all_walks_is_it_said_to_be_lost() -> None:
     before, after = parts(0)
     with pytest.raises(StoreError, match="could not be kept"):
         on_a_full_card(Card(), ScriptedFrames(before), ScriptedFrames(after))
+
+
+# --- an end that nobody foresaw -----------------------------------------------------------------
+
+
+class Failing(ScriptedFrames):
+    """Raises at its end."""
+
+    def __init__(self, frames: list[Frame], error: Exception) -> None:
+        super().__init__(frames)
+        self._error = error
+
+    def frames(self) -> Iterator[Frame]:
+        yield from super().frames()
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [DeviceError("the lens is gone"), MemoryError("55.75, 37.61")])
+def test_what_was_found_is_on_the_card_whatever_ends_the_walk(error: Exception) -> None:
+    frames = list(walk.frames(walk.straight_north, 22, [Mounted(5, 20, 4.0, Kind.DOME)]))[::2]
+    store, said = MemoryStore(), io.StringIO()
+    positions = ScriptedPositions(walk.positions(walk.straight_north))
+    finder = Finder(Watcher(ScriptedDetector(walk.read_colours, 320)), positions, LENS)
+    sealer = Sealer(store, encode_record, privacy.OPEN, model="t", uniform=lambda: 0.5)
+    with pytest.raises(type(error)):
+        watch(Failing(frames, error), finder, sealer, ConsolePanel(said))
+    assert len(store.waiting()) == 1
+    assert "37.61" not in said.getvalue()  # an error of somebody else's could name a place
