@@ -84,6 +84,12 @@ class StoreError(ScannerError):
 
     exit_code = 74
 
+    @property
+    def full(self) -> bool:
+        """Whether it is for want of space, in SQLite's words or the system's; not in a path's."""
+        reason = self.message.rpartition(": ")[2]
+        return reason.endswith(" is full") or "No space left" in reason
+
 
 class BrokerError(ScannerError, ConnectionError):
     """The MQTT broker cannot be reached, refused us or went away."""

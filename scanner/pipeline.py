@@ -259,4 +259,4 @@ def _keep(
         finder.counts.records += kept
         panel.show("found", f"{kept} site{'s' if kept > 1 else ''}")
     if trouble:
-        panel.show(State.DISK_FULL if "full" in str(trouble) else State.DISK, str(trouble))
+        panel.show(State.DISK_FULL if trouble.full else State.DISK, str(trouble))

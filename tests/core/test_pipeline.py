@@ -171,6 +171,19 @@ class Card(MemoryStore):
         return super().add(payload, due_s=due_s)
 
 
+@pytest.mark.parametrize(
+    ("message", "full"),
+    [
+        ("/data/outbox.sqlite3: database or disk is full", True),
+        ("known.bin: cannot be used: No space left on device", True),
+        ("/home/full of cameras/outbox.sqlite3: disk I/O error", False),
+        ("/home/this is full/outbox.sqlite3: disk I/O error", False),
+    ],
+)
+def test_a_card_is_not_full_because_a_folder_is_called_so(message: str, full: bool) -> None:  # noqa: FBT001
+    assert StoreError(message, hint="free some space: full").full is full
+
+
 class Freed(ScriptedFrames):
     """While this walk lasts its person frees some space."""
 
