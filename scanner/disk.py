@@ -9,6 +9,7 @@ from typing import Final
 from scanner.errors import StoreError
 
 BLOCK: Final = 1 << 20
+LEAST_BYTES: Final = 64 * 1024  # without so much no database can be opened
 
 
 def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -79,3 +80,19 @@ def settle(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def named(trouble: StoreError, folder: Path) -> StoreError:
+    """The same trouble, or where the card of that folder is full, one that says so.
+
+    SQLite tells of some writes for which there is no space as of any other that fails.
+    """
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return trouble
+    if trouble.full or there.f_bavail * there.f_frsize >= LEAST_BYTES:
+        return trouble
+    return StoreError(
+        f"{trouble.message}: the card is full", hint="free some space; what is on it is safe"
+    )

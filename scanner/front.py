@@ -1,15 +1,20 @@
 """The side of ``watch`` that its person meets: console, panel, page, and what they ask for."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from scanner.config import Config
+from scanner.config_front import NO_PIN, PanelSettings
 from scanner.core.blink import LIGHT_S, State
 from scanner.core.hints import Signature
+from scanner.errors import DeviceError
 from scanner.hardware.beacons import Beacons
 from scanner.hardware.live import LivePositions, boot_ns
 from scanner.hardware.panel import GpioPanel, lgpio_factory
@@ -23,6 +28,7 @@ from scanner.wiping import EXIT_WIPED, markable, wipe_now
 
 Facts = dict[str, Callable[[], str]]
 Attention = Callable[[int, Position | None], float]
+ALONE_S: Final = 10.0  # long enough to count the flashes twice
 WAYS: Final = {
     "open": "at once",
     "careful": "one by one, within two weeks",
@@ -97,6 +103,30 @@ def open_front(
 
         steering.attach(shown, new_walk)
         yield Front(shown, steering, facts, hinting.attention if hinting else no_attention)
+
+
+def show_alone(
+    settings: PanelSettings,
+    state: State,
+    data: Path,
+    *,
+    stop: threading.Event,
+    pins: Callable[[Path], Any] = lgpio_factory,
+) -> None:
+    """Show a state for ``ALONE_S`` or until ``stop``, of a program that cannot go on.
+
+    The button does nothing. A panel that cannot be driven stays dark.
+    """
+    shown = msgspec.structs.replace(settings, button=NO_PIN)
+    if not shown.used:
+        return
+    with (
+        suppress(DeviceError),
+        closing(pins(data)) as factory,
+        closing(GpioPanel(shown, pins=factory)) as panel,
+    ):
+        panel.show(state)
+        stop.wait(ALONE_S)
 
 
 def no_attention(_: int, __: Position | None) -> float:

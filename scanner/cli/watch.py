@@ -24,8 +24,10 @@ from scanner.cli.insecure import add_insecure_option, insecurely, tell_of_fence
 from scanner.cli.page import add_page_socket_option, page_socket
 from scanner.cli.recording import add_recording_options
 from scanner.config import Config, find
+from scanner.core.blink import State
 from scanner.core.hints import Signature
-from scanner.errors import ConfigError, UsageError
+from scanner.disk import named
+from scanner.errors import ConfigError, StoreError, UsageError
 from scanner.hardware.board import Service
 from scanner.hardware.edgetpu import EdgeTpu, is_there
 from scanner.hardware.modelfile import compiled_form, model_file
@@ -74,6 +76,23 @@ def run(args: argparse.Namespace) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    try:
+        _open_and_watch(args, config, data, stop)
+    except StoreError as e:
+        trouble = named(e, data)
+        _blink(config, data, State.DISK_FULL if trouble.full else State.DISK, stop)
+        raise trouble from e.__cause__
+    return 0
+
+
+def _blink(config: Config, data: Path, state: State, stop: Event) -> None:
+    """A panel that is dark would say that all is well: as a service we start again and again."""
+    from scanner.front import show_alone  # noqa: PLC0415 - after the fence, if it came so far
+
+    show_alone(config.panel, state, data, stop=stop)
+
+
+def _open_and_watch(args: argparse.Namespace, config: Config, data: Path, stop: Event) -> None:
     note = partial(print, "scanner: note:", file=sys.stderr)
     with open_outbox(data, note) as store, closing(Service()) as service, ExitStack() as stack:
         signatures = signatures_of(config.hints, args.config or find())
@@ -83,7 +102,6 @@ def run(args: argparse.Namespace) -> int:
         with insecurely(asked=args.insecure):
             tell_of_fence(wall.fence_watch(data, _inputs(args, config)))
         _watch(args, config, store, signatures, stop=stop, service=service, tpu=tpu)
-    return 0
 
 
 def _accelerator(config: Config, *, live: bool) -> EdgeTpu | None:

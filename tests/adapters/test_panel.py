@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from scanner.config_front import PanelSettings
 from scanner.core.blink import PATTERNS, Lamp, State
 from scanner.core.button import Action
 from scanner.errors import DeviceError
+from scanner.front import show_alone
 from scanner.hardware.panel import GpioPanel, lgpio_factory
 from tests.helpers.waiting import until
 
@@ -181,3 +183,20 @@ def test_without_pins_the_device_says_what_to_do(tmp_path: Path) -> None:
 
 def test_lamps_are_told_apart_by_name() -> None:
     assert {lamp for pattern in PATTERNS.values() for lamp in pattern.lamps} == set(Lamp)
+
+
+def test_a_program_that_cannot_begin_shows_why_on_a_panel_of_its_own(tmp_path: Path) -> None:
+    factory, stop = MockFactory(), threading.Event()
+    settings = PanelSettings(red=RED, button=BUTTON)
+    showing = threading.Thread(
+        target=show_alone,
+        args=(settings, State.DISK_FULL, tmp_path),
+        kwargs={"stop": stop, "pins": lambda _: factory},
+    )
+    showing.start()
+    lamp = factory.pin(RED)
+    until(lambda: len(lamp.states) > 6, 15)
+    stop.set()
+    showing.join(5)
+    assert not showing.is_alive()
+    assert factory.pin(RED).state == 0

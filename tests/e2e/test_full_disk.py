@@ -11,10 +11,12 @@ INSIDE = 'mount -t tmpfs -o size=600k tmpfs "$1" && exec "$2" -m tests.helpers.f
 
 
 def test_a_full_card_at_every_write(tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
     unshare = shutil.which("unshare")
     assert unshare, "util-linux is missing"
     result = subprocess.run(
-        [unshare, "-Urm", "sh", "-c", INSIDE, "sh", tmp_path, sys.executable],
+        [unshare, "-Urm", "sh", "-c", INSIDE, "sh", card, sys.executable],
         capture_output=True,
         text=True,
         check=False,
@@ -29,6 +31,9 @@ def test_a_full_card_at_every_write(tmp_path: Path) -> None:
     for sent in told["sent"].values():
         assert sent["stuck"] > 0
         assert (sent["publishes"], sent["different"], sent["left"]) == (13, 13, 0)
+    code, error = told["start"]
+    assert code == 74
+    assert "the card is full (free some space" in error
     assert told["sound"]
     assert told["readable"] >= 1
     states = [line.split()[1].rstrip(":") for line in told["said"]]

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -191,11 +192,30 @@ def send(folder: Path, profile: str) -> dict[str, int]:
     }
 
 
+def start(folder: Path) -> tuple[int, str]:
+    """What `scanner watch` ends with, and says, where the card was full before it began."""
+    with closing(Outbox(folder / "start")) as store:
+        store.add(os.urandom(SEALED_BYTES))
+    fill(folder, 0)
+    settings = folder.parent / "full.toml"
+    settings.write_text("")
+    command: list[str | Path] = [sys.executable, "-m", "scanner", "watch", "--config", settings]
+    command += ["--data", folder / "start"]
+    watch = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    (folder / "ballast").unlink()
+    shutil.rmtree(folder / "start")
+    return watch.returncode, watch.stderr
+
+
 def main() -> None:
-    """Sweep without and with tokens, send, then a walk that is full from its first record."""
+    """Sweep without and with tokens, send, start, then walk on a card that is full from its first record.
+
+    The folder is the whole file system; beside it lie settings.
+    """
     folder = Path(sys.argv[1])
     result: dict[str, object] = {**sweep(folder), **hold(folder)}
     result["sent"] = {profile: send(folder, profile) for profile in ("open", "careful")}
+    result["start"] = start(folder)
     said = io.StringIO()
     with closing(Outbox(folder / "walk")) as store:
         store.add(os.urandom(SEALED_BYTES))
