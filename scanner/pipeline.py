@@ -74,13 +74,14 @@ class Finder:
         self._tracker = Tracker()
         self.counts = Counts()
         self.outcomes: list[tuple[Track, Sighting | NotLocated]] = []
-        self.position: Position | None = None  # the last one; lives here and nowhere else
+        self._utc_ahead_s: float | None = None  # of the boot clock
 
     def take(self, frame: Frame) -> list[Sighting]:
         """Look at one frame; return the cameras whose tracks have ended."""
         self.counts.frames += 1
         position = self._positions.position_at(frame.at_ns)
-        self.position = position or self.position
+        if position and (position.utc_s or 0) >= privacy.EARLIEST_UTC_S:
+            self._utc_ahead_s = (position.utc_s or 0) - position.at_ns / 1e9
         if position and self._remember:
             self.way.append(position)
         height, width = frame.pixels.shape[:2]
@@ -95,6 +96,13 @@ class Finder:
             return self._locate_all(self._tracker.update([], frame.at_ns))
         seen = [glimpse(d, pose, lens, frame.number) for d in found]
         return self._locate_all(self._tracker.update(seen, frame.at_ns))
+
+    def utc_s(self, at_ns: int) -> float | None:
+        """GNSS time at a time on the boot clock, seconds since 1970; None until a receiver told it.
+
+        One that has lost it again, or was started anew, changes nothing.
+        """
+        return None if self._utc_ahead_s is None else at_ns / 1e9 + self._utc_ahead_s
 
     def finish(self) -> list[Sighting]:
         """The walk is over: the cameras of all tracks that were still open."""
@@ -242,7 +250,7 @@ def _keep(
 
     All that touches the card is ``keep``: what it cannot do now is done with the next sites.
     """
-    utc_s = finder.position.utc_s if finder.position else None
+    utc_s = finder.utc_s(now_ns)
     outcomes = sealer.take(sites, utc_s, now_ns, moving=finder.state is State.SCANNING)
     for withheld in outcomes + (sealer.end() if over else []):
         finder.counts.withheld += 1

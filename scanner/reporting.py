@@ -54,17 +54,18 @@ class Sealer:
     ) -> list[Withheld]:
         """Let the sites go that may leave, now that the boot clock says ``now_ns``.
 
-        Returns why others do not. ``utc_s`` is the time of these sites' last views; ``moving``
-        whether the scanner is located and moves.
+        Returns why others do not. ``utc_s`` is GNSS time at ``now_ns``; ``moving`` whether the
+        scanner is located and moves.
         """
         self._walked.step(now_ns, moving=moving)
         ripe: list[tuple[Sequence[Sighting], float | None]] = []
         held: list[tuple[Sequence[Sighting], float | None]] = []
-        for site, at_s in [*self._held, *((site, utc_s) for site in sites)]:
-            walked_on_s = self._walked.between_s(max(s.at_ns for s in site), now_ns)
-            (held if walked_on_s < self._policy.quiet_s else ripe).append((site, at_s))
+        new = [(site, utc_s and utc_s - (now_ns - _last_ns(site)) / 1e9) for site in sites]
+        for site, seen_s in [*self._held, *new]:
+            walked_on_s = self._walked.between_s(_last_ns(site), now_ns)
+            (held if walked_on_s < self._policy.quiet_s else ripe).append((site, seen_s))
         self._held = held
-        return [w for site, at_s in ripe if (w := self.let_go(site, at_s))]
+        return [w for site, seen_s in ripe if (w := self.let_go(site, seen_s))]
 
     def parts(self, now_ns: int) -> bool:
         """Whether the walk has ended where for so long nobody moved, or nothing was looked at.
@@ -84,7 +85,10 @@ class Sealer:
         return [withheld] * len(dropped)
 
     def let_go(self, site: Sequence[Sighting], utc_s: float | None) -> Withheld | None:
-        """Make the record of one site, for ``keep``; says why if it must not leave."""
+        """Make the record of one site, for ``keep``; says why if it must not leave.
+
+        ``utc_s`` is GNSS time of its last view.
+        """
         first_ns, start_ns = min(s.at_ns for s in site), self._walked.start_ns
         since_start_s = math.inf
         if start_ns is not None:
@@ -141,3 +145,8 @@ class Sealer:
     def unkept(self) -> int:
         """Records that are in memory only."""
         return len(self._unkept)
+
+
+def _last_ns(site: Sequence[Sighting]) -> int:
+    """The last view of a site, on the boot clock."""
+    return max(s.at_ns for s in site)

@@ -16,9 +16,10 @@ from nacl.public import PrivateKey, SealedBox
 from scanner.core import privacy
 from scanner.core.places import SEEN_BITS
 from scanner.core.privacy import CAREFUL, DAY_S, HOSTILE, OPEN, QUARTER_DAYS
-from scanner.core.wire import SEALED_BYTES
+from scanner.core.wire import SEALED_BYTES, decode_record, encode_record
 from scanner.errors import StoreError, UsageError
 from scanner.records import Sighting
+from scanner.replay.standins import MemoryStore
 from scanner.reporting import Sealer
 from scanner.sealing import seal
 from scanner.storage import known as memory
@@ -276,6 +277,20 @@ def test_a_camera_passed_twice_is_sent_once(tmp_path: Path) -> None:
         assert again.reason == privacy.REPORTED
         sealer.keep()
         assert memory.read_counts(tmp_path) == {int(NOON // DAY_S): {KEPT: 1, privacy.REPORTED: 1}}
+
+
+def test_the_day_of_a_site_is_that_of_its_last_view(tmp_path: Path) -> None:
+    """It is complete, and its record made, some time later: here on the next day."""
+    midnight = NOON // DAY_S * DAY_S + DAY_S
+    store = MemoryStore()
+    with closing(Known(tmp_path, OPEN)) as known:
+        sealer = Sealer(
+            store, encode_record, OPEN, model="t", uniform=lambda: 0.9, known=known
+        )  # fmt: skip
+        sealer.take([[moved(1, 100.0)]], midnight + 10, int(120e9))
+        sealer.keep()
+    (waiting,) = store.waiting()
+    assert decode_record(waiting.payload).bucket == midnight // DAY_S - 1
 
 
 def test_hostile_keeps_the_last_ten_minutes_in_memory_and_drops_them(tmp_path: Path) -> None:

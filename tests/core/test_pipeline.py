@@ -157,6 +157,32 @@ def test_another_walk_begins_where_it_is_located() -> None:
     assert reported(walks, paused_s=36_000, located_s=begun_s) == {46, 139}
 
 
+# --- the time of a site ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dated_s", "records"), [((0, 60), 1), ((0, 15), 1), ((20, 60), 1), ((60, 60), 0)]
+)
+def test_a_receiver_may_tell_the_date_before_or_after_a_site_is_seen(
+    dated_s: tuple[int, int], records: int
+) -> None:
+    """One camera is last seen in the 13th second; its site is complete in the 33rd."""
+    known, store = walk.positions(walk.straight_north), MemoryStore()
+
+    def position_at(at_ns: int) -> Position:
+        position = known(at_ns)
+        dated = dated_s[0] <= at_ns / 1e9 < dated_s[1]
+        return position if dated else replace(position, utc_s=None)
+
+    frames = list(walk.frames(walk.straight_north, 45, [Mounted(5, 20, 4.0, Kind.DOME)]))[::2]
+    finder = Finder(
+        Watcher(ScriptedDetector(walk.read_colours, 320)), ScriptedPositions(position_at), LENS
+    )
+    sealer = Sealer(store, encode_record, privacy.OPEN, model="t", uniform=lambda: 0.5)
+    watch(ScriptedFrames(frames), finder, sealer, ConsolePanel(io.StringIO()))
+    assert len(store.waiting()) == records
+
+
 # --- several walks, and a card that is full -----------------------------------------------------
 
 
