@@ -15,7 +15,7 @@ from scanner.core.geometry import LensModel
 from scanner.core.lens.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError
-from scanner.front import Attention, Front, no_attention, outbox_fact
+from scanner.front import Attention, Front, no_attention
 from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.modelfile import model_file
@@ -192,7 +192,6 @@ def watch_recording(
         sealer_over(config, store, key) as sealer,
         open_recording(recording, config, tpu=tpu) as (source, _, finder),
     ):
-        front.facts["outbox"] = lambda: outbox_fact(store)
         close_door()
         walks = front.steering.walks(source)
         counts = watch_walks(walks, finder, sealer, front.panel, walk_over=store.settle)

@@ -24,6 +24,7 @@ from scanner.ports import Panel, RecordStore
 from scanner.records import Position
 from scanner.replay.standins import ConsolePanel, SeveralPanels
 from scanner.steering import Steering
+from scanner.storage.outbox import Outbox
 from scanner.wiping import EXIT_WIPED, markable, wipe_now
 
 Facts = dict[str, Callable[[], str]]
@@ -65,8 +66,8 @@ def open_front(
 ) -> Iterator[Front]:
     """Open what is configured; after the fence, as it starts threads, and before the door closes.
 
-    Raises DeviceError for a panel that cannot be driven. A wipe ends the process with
-    ``EXIT_WIPED``.
+    Raises DeviceError for a panel that cannot be driven, StoreError for a folder that cannot be
+    used. A wipe ends the process with ``EXIT_WIPED``.
     """
     panels: list[Panel] = [console or ConsolePanel()]
     shown = SeveralPanels(panels)
@@ -86,6 +87,11 @@ def open_front(
         if config.panel.used:
             pins = stack.enter_context(closing(lgpio_factory(data)))
             panels.append(GpioPanel(config.panel, steering.ask, pins=pins))
+        if page_socket:
+            # By a connection of its own: what the page's thread reads would be in the way of
+            # ``settle`` on that of the loop.
+            counted = stack.enter_context(closing(Outbox(data)))
+            facts["outbox"] = lambda: outbox_fact(counted)
         link = PageLink(page_socket, steering.ask, facts) if page_socket else None
         panels += [link] if link else []
         shown = SeveralPanels(panels)

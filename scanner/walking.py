@@ -25,7 +25,7 @@ from scanner.config import Config
 from scanner.core.blink import State
 from scanner.core.pace import Pace
 from scanner.frame import Frame
-from scanner.front import Front, fix_fact, outbox_fact
+from scanner.front import Front, fix_fact
 from scanner.hardware.board import Board, Service
 from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.live import LivePositions
@@ -148,7 +148,6 @@ def watch_live(
             open_camera=open_camera,
         )
         stack.callback(source.close)
-        front.facts["outbox"] = lambda: outbox_fact(store)
         watcher = _paced(config, front, detector)
         finder = finder_of(config, watcher, positions, attention=front.attention)
         close_door()

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,8 +13,10 @@ import httpx
 import pytest
 
 from scanner import enrolment, wiping
+from scanner.config import Config
 from scanner.core.wire import SEALED_BYTES
 from scanner.errors import ConfigError, StoreError
+from scanner.front import open_front
 from scanner.hub.broker import free_port
 from scanner.storage import known, outbox
 from scanner.storage.outbox import Outbox
@@ -109,6 +112,34 @@ def test_the_page_pauses_watch_and_lets_it_go_on(device: Device, tmp_path: Path)
         assert watch.returncode == 0, errors
         assert "frames" in out
         assert "no home is set" in errors
+
+
+def test_what_the_page_is_told_of_the_outbox_stands_in_nobodys_way(tmp_path: Path) -> None:
+    """The order of finding is gone from the card also while somebody reads the page."""
+    told: list[str] = []
+    over = threading.Event()
+    data, socket = tmp_path / "data", tmp_path / "nobody-listens"
+    with (
+        closing(Outbox(data)) as store,
+        open_front(Config(), data, tmp_path / "scanner.toml", page_socket=socket) as front,
+    ):
+
+        def ask() -> None:
+            while not over.is_set():
+                told.append(front.facts["outbox"]())
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            for _ in range(20):
+                store.add(os.urandom(SEALED_BYTES))
+            until(lambda: told[-1:] == ["20 records wait"])
+            for _ in range(10):
+                store.settle()
+                assert (data / f"{outbox.FILE_NAME}-wal").stat().st_size == 0
+        finally:
+            over.set()
+            asking.join(10)
 
 
 def test_a_wipe_by_the_page_overwrites_what_watch_holds_open(
