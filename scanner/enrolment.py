@@ -6,6 +6,7 @@ exactly these bytes (``scanner.signing`` checks it). Everyone of a cohort gets t
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -159,3 +160,9 @@ def latest(epochs: "list[str] | tuple[str, ...] | dict[str, object]", day: dt.da
     ordered = sorted(epochs, key=lambda e: (first_day(e), -end_day(e).toordinal()))
     begun = [epoch for epoch in ordered if first_day(epoch) <= day]
     return begun[-1] if begun else ordered[0]
+
+
+def outlived(epochs: Iterable[str], day: dt.date) -> str:
+    """What is wrong where no epoch reaches to a day: the hub destroys its keys some time after."""
+    last = max(epochs, key=end_day, default="")
+    return f"the hub's last key was for {last}" if last and end_day(last) <= day else ""

@@ -4,8 +4,9 @@ What is lost is told and waited for; what is left goes on. The service's watchdo
 a new frame and a finished inference.
 """
 
+import datetime as dt
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from scanner.app import (
 from scanner.config import Config
 from scanner.core.blink import State
 from scanner.core.pace import Pace
+from scanner.enrolment import outlived
 from scanner.frame import Frame
 from scanner.front import Front, fix_fact
 from scanner.hardware.board import Board, Service
@@ -57,10 +59,11 @@ class Care:
         detector: TfliteDetector,
         positions: LivePositions,
         board: Board,
+        epochs: Iterable[str] = (),
     ) -> None:
         self._panel, self._service = panel, service
         self._lens, self._detector, self._positions = lens, detector, positions
-        self._board = board
+        self._board, self._epochs = board, list(epochs)
         self._began_s = time.monotonic()
         self._told_s = -TELL_S
         self._last: dict[str, str] = {}
@@ -89,6 +92,7 @@ class Care:
             State.GNSS: silent,
             State.VOLTAGE: reading.trouble if reading.under_voltage else "",
             State.HEAT: "" if reading.under_voltage else reading.trouble,
+            State.TROUBLE: outlived(self._epochs, dt.datetime.now(dt.UTC).date()),
         }
         return {state.value: text for state, text in found.items() if text}
 
@@ -191,8 +195,15 @@ def _tended(
         waiting=waiting,
         open_camera=open_camera,
     )
+    epochs = () if config.privacy.hub_key else config.privacy.hub_keys
     care = Care(
-        front.panel, service, lens=lens, detector=detector, positions=positions, board=board
+        front.panel,
+        service,
+        lens=lens,
+        detector=detector,
+        positions=positions,
+        board=board,
+        epochs=epochs,
     )
 
     _tell_facts(front, positions, board)

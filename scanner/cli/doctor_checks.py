@@ -15,6 +15,7 @@ from scanner.app import hub_key, own_key_of
 from scanner.cli.doctor_device import Check, Device, Note
 from scanner.cli.home import wants_home
 from scanner.core.privacy import PROFILES
+from scanner.enrolment import end_day, outlived
 from scanner.errors import ConfigError, DeviceError, StoreError
 from scanner.hardware.live import boot_ns
 from scanner.hardware.positions import open_positions
@@ -107,14 +108,10 @@ def _hub_key(device: Device) -> str:
         )
     if config.privacy.hub_key:
         return "the hub's public key is set"
-    last = max(config.privacy.hub_keys)
-    today = dt.datetime.now(dt.UTC).date()
-    now = (f"{today:%Y}-Q{(today.month + 2) // 3}", f"{today:%Y-%m}")
-    if last < now["Q" not in last]:
-        raise ConfigError(
-            f"the hub's last key was for {last}", hint="ask for a new enrolment: `scanner enrol`"
-        )
-    return f"the hub's public keys are set, up to {last}"
+    keys = config.privacy.hub_keys
+    if late := outlived(keys, dt.datetime.now(dt.UTC).date()):
+        raise ConfigError(late, hint="ask for a new enrolment: `scanner enrol`")
+    return f"the hub's public keys are set, up to {max(keys, key=end_day)}"
 
 
 def _policy(device: Device) -> str:

@@ -7,10 +7,10 @@ those it starts.
 """
 
 import argparse
+import datetime as dt
 import signal
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from scanner.config import Config, find
 from scanner.core.blink import State
 from scanner.core.hints import Signature
 from scanner.disk import named
+from scanner.enrolment import outlived
 from scanner.errors import ConfigError, StoreError, UsageError
 from scanner.hardware.board import Service
 from scanner.hardware.edgetpu import EdgeTpu, is_there
@@ -93,8 +94,9 @@ def _blink(config: Config, data: Path, state: State, stop: Event) -> None:
 
 
 def _open_and_watch(args: argparse.Namespace, config: Config, data: Path, stop: Event) -> None:
-    note = partial(print, "scanner: note:", file=sys.stderr)
-    with open_outbox(data, note) as store, closing(Service()) as service, ExitStack() as stack:
+    with ExitStack() as stack:
+        store = stack.enter_context(open_outbox(data, lambda line: say(f"scanner: note: {line}")))
+        service = stack.enter_context(closing(Service()))
         signatures = signatures_of(config.hints, args.config or find())
         tpu = _accelerator(config, live=args.source is None)
         if tpu:
@@ -198,6 +200,10 @@ def _note(config: Config, data: Path) -> None:
             "scanner: note: no hub key (privacy.hub_key, --hub-key): records are sealed to a key "
             "that nobody holds and only show the way"
         )
+    if not config.privacy.hub_key and (
+        late := outlived(config.privacy.hub_keys, dt.datetime.now(dt.UTC).date())
+    ):
+        say(f"scanner: note: {late}: soon nobody can read the records; `scanner enrol` a new one")
     if wants_home(config.privacy.profile, data):
         say(
             f"scanner: note: no home is set, and the profile {config.privacy.profile} wants one:"

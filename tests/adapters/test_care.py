@@ -36,6 +36,7 @@ class Cared:
 
     def __init__(self, folder: Path) -> None:
         self.plugged = True
+        self.epochs = ["2090-Q1", "2026-Q1"]
         self.panel = Shown()
         self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.systemd.bind(str(folder / "notify"))
@@ -57,6 +58,7 @@ class Cared:
             detector=self.detector,
             positions=self.positions,
             board=Board(folder),
+            epochs=self.epochs,
         )
 
     def words(self) -> list[str]:
@@ -98,6 +100,12 @@ def test_a_missing_lens_and_heat_are_told_by_name(cared: Cared) -> None:
     assert cared.panel.states[0] == ("lens", "not opened yet")
     assert cared.panel.states[1][0] == "heat"
     assert "84 degrees" in cared.words()[0]
+
+
+def test_keys_that_have_run_out_are_told(cared: Cared) -> None:
+    assert "trouble" not in cared.care.troubles()
+    cared.care._epochs[0] = "2026-02"
+    assert cared.care.troubles()["trouble"] == "the hub's last key was for 2026-Q1"
 
 
 def test_a_trouble_is_told_again_while_it_lasts_but_not_at_every_tick(cared: Cared) -> None:

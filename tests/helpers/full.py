@@ -208,7 +208,7 @@ def start(folder: Path) -> tuple[int, str]:
 
 
 def main() -> None:
-    """Sweep without and with tokens, send, start, then walk on a card that is full from its first record.
+    """Sweep without and with tokens, send, start, then walk where not even one record has room.
 
     The folder is the whole file system; beside it lie settings.
     """
