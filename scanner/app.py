@@ -239,7 +239,7 @@ def sealing_of(
             stack.callback(own.settle)
         yield sealing.Sealing(
             key,
-            token=(lambda day: tokens.spend(good_months(day))) if tokens else lambda _: b"",
+            token=(lambda days: tokens.spend(good_months(days))) if tokens else lambda _: b"",
             own_key=own_key,
             keep=own.add if own else lambda _: None,
         )

@@ -12,17 +12,19 @@ BLOCK: Final = 1 << 20
 LEAST_BYTES: Final = 64 * 1024  # without so much no database can be opened
 
 
-def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def replace(path: Path, content: bytes, *, mode: int = 0o644, whatever_umask: bool = False) -> None:
     """A file with this content, or as it was; on the card when this returns. Raises StoreError.
 
     Its folder is there. At no time can anybody read it whom ``mode`` keeps out; the umask keeps out
-    more.
+    more, unless others have to read it.
     """
     new = unfinished(path)
     try:
         new.unlink(missing_ok=True)  # of a start that was cut off
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
+            if whatever_umask:
+                os.fchmod(handle, mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -34,7 +36,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
 
 
-def replace_secret(path: Path, content: bytes, *, mode: int) -> None:
+def replace_secret(path: Path, content: bytes, *, mode: int, whatever_umask: bool = False) -> None:
     """As ``replace``, and what the file held before is overwritten where that can be done.
 
     Other names of that file lose it, too. Raises StoreError.
@@ -44,7 +46,7 @@ def replace_secret(path: Path, content: bytes, *, mode: int) -> None:
         with contextlib.suppress(OSError):  # there is none, or it is not ours
             if not path.is_symlink():
                 old = stack.enter_context(path.open("r+b", buffering=0))
-        replace(path, content, mode=mode)
+        replace(path, content, mode=mode, whatever_umask=whatever_umask)
         with contextlib.suppress(OSError):  # a worn place of the card; the new one stands
             if old:
                 scramble(old)
@@ -71,6 +73,20 @@ def make_folder(folder: Path, *, mode: int = 0o755) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
     except OSError as e:
         raise StoreError(f"{folder}: cannot be made: {e.strerror}") from e
+
+
+def own_file(path: Path) -> None:
+    """A file that nobody else reads, empty where there was none; raises StoreError.
+
+    What SQLite writes beside a database is kept from others as the database is.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with contextlib.suppress(PermissionError):  # somebody else's, who lets us write
+            os.fchmod(handle, 0o600)
+        os.close(handle)
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be opened: {e.strerror}") from e
 
 
 def settle(folder: Path) -> None:

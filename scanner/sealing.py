@@ -21,9 +21,10 @@ class NotOurs(WireError):  # noqa: N818 - says whose it is
     """No key at hand opens it: which key it was sealed to cannot be known."""
 
 
-def last_day(record: Record) -> int:
-    """The last day of a record's time bucket, days since 1970."""
-    return (record.bucket + 1) * record.bucket_days - 1
+def days(record: Record) -> range:
+    """The days of a record's time bucket, since 1970."""
+    first = record.bucket * record.bucket_days
+    return range(first, first + record.bucket_days)
 
 
 class HubKeys:
@@ -34,7 +35,7 @@ class HubKeys:
 
     def for_record(self, record: Record) -> PublicKey:
         """The key of the epoch in which the record's time bucket ends."""
-        return self.for_day(last_day(record))
+        return self.for_day(days(record)[-1])
 
     def for_day(self, day: int) -> PublicKey:
         """The key of the epoch that a day since 1970 is in, or of the nearest known one."""
@@ -69,16 +70,17 @@ def unseal(sealed: bytes, *private_keys: PrivateKey) -> Record:
 class Sealing:
     """Record -> sealed bytes: takes a cohort token, and keeps a copy for the volunteer.
 
-    ``token`` gives a cohort token for a day since 1970, or none. ``keep`` takes a copy sealed to
-    the volunteer's own key: without the token, which would tell that owner's records in the hub's
-    table. Either may raise StoreError; a record that is then sealed again is not copied again.
+    ``token`` gives a cohort token for a bucket's days since 1970, or none. ``keep`` takes a copy
+    sealed to the volunteer's own key: without the token, which would tell that owner's records in
+    the hub's table. Either may raise StoreError; a record that is then sealed again is not copied
+    again.
     """
 
     def __init__(
         self,
         hub_key: PublicKey | HubKeys,
         *,
-        token: Callable[[int], bytes] = lambda _: b"",
+        token: Callable[[range], bytes] = lambda _: b"",
         own_key: PublicKey | None = None,
         keep: Callable[[bytes], object] = lambda _: None,
     ) -> None:
@@ -93,7 +95,7 @@ class Sealing:
         if self._own_key and record is not self._copied:
             self._keep(seal(msgspec.structs.replace(record, cohort=b""), self._own_key))
             self._copied = record
-        token = record.cohort or self._token(last_day(record))
+        token = record.cohort or self._token(days(record))
         self._copied = None
         return seal(msgspec.structs.replace(record, cohort=token), self._hub_key)
 

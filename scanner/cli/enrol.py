@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scanner import config as settings
 from scanner import enrolment, signing
 from scanner.cli import add_config_option
-from scanner.disk import make_folder, replace_secret
+from scanner.disk import make_folder, replace, replace_secret
 from scanner.enrolment import Enrolment, Signed
 from scanner.errors import ConfigError, StoreError, UsageError, from_checkout
+from scanner.wiping import overwrite
 
 PICTURES: Final = (".png", ".jpg", ".jpeg")
 PASSWORD_FILE: Final = "mqtt-password"  # noqa: S105 - where systemd's LoadCredential looks for it
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     before = _before(target)
     _show(found, signed, before)
     _agree(args, signed, before)
-    _install(target, found, _canonical(signed))
+    _install(target, found, _canonical(signed), before)
     print(f"wrote {target}; what waits in the outbox stays as it is")
     return 0
 
@@ -181,18 +182,26 @@ def _canonical(signed: Signed) -> str:
     return f"{signed.body.decode()}\ned25519 {key} {signature}\n"
 
 
-def _install(target: Path, found: Enrolment, text: str) -> None:
-    """The enrolment last: until it is there, nothing else of it counts."""
+def _install(target: Path, found: Enrolment, text: str, before: Signed | None) -> None:
+    """The enrolment last: until it is there, nothing else of it counts.
+
+    Before it goes what belongs to another broker, the enrolment that names it last: at no time is
+    there one broker's name with another's password.
+    """
     # As root on a device: its services read it. As a person: nobody else does.
     shared = 0o644 if os.geteuid() == 0 else 0o600
+    ca, password = target.with_name(enrolment.CA_FILE), target.with_name(PASSWORD_FILE)
+    other = before is None or enrolment.decode(before.body).broker != found.broker
     try:
         make_folder(target.parent)
-        if found.broker.ca:
+        for old in (ca, password, target) if other else ():
+            overwrite(old)
+        if found.broker.ca and other:
             pem = ssl.DER_cert_to_PEM_cert(found.broker.ca)
-            replace_secret(target.with_name(enrolment.CA_FILE), pem.encode(), mode=shared)
-        if found.broker.password:
-            password = f"{found.broker.password}\n".encode()
-            replace_secret(target.with_name(PASSWORD_FILE), password, mode=0o600)
-        replace_secret(target, text.encode(), mode=shared)  # the old one may name another campaign
+            replace(ca, pem.encode(), mode=shared, whatever_umask=True)
+        if found.broker.password and other:
+            replace(password, f"{found.broker.password}\n".encode(), mode=0o600)
+        # The old one may name another campaign.
+        replace_secret(target, text.encode(), mode=shared, whatever_umask=True)
     except StoreError as e:
         raise ConfigError(str(e), hint="sudo, or --config FILE elsewhere") from e

@@ -179,8 +179,7 @@ def _campaign(path: Path) -> bytes | None:
 
 def _install(target: Path, text: str) -> None:
     make_folder(target.parent)
-    replace(target, text.encode())
-    target.chmod(0o644)  # whatever the umask: the services read it
+    replace(target, text.encode(), whatever_umask=True)  # the services read it
 
 
 def _tell(boot: Path, taken: list[str], problems: list[str]) -> None:

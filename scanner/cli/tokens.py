@@ -22,7 +22,7 @@ from scanner.cli.text import json_line, table
 from scanner.core import blind, tokens
 from scanner.errors import UNREADABLE, ConfigError, StoreError, UsageError, WireError
 from scanner.outgoing import data_folder
-from scanner.storage.tokens import Asked, Tokens, good_months
+from scanner.storage.tokens import Asked, Tokens
 
 A_MONTH: Final = 60
 MOST: Final = 300
@@ -96,7 +96,7 @@ def _request(args: argparse.Namespace) -> int:
         raise ConfigError(f"enrolment: issuers.{month}: {e.message}") from e
     request = Request(month=month, key=tokens.key_id(key), blinded=[a.blinded for a in wanted])
     with closing(Tokens(args.data or data_folder())) as store:
-        store.drop_before(good_months((today - dt.date(1970, 1, 1)).days)[1])
+        store.drop_before(enrolment.month_of(today.replace(day=1) - dt.timedelta(1)))
         store.ask(wanted)
     write(args.out, request)
     print(f"wrote {args.out}: {args.count} blinded tokens of {month}, for your organiser to sign")

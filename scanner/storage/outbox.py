@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from scanner.core.wire import record_id as id_of
+from scanner.disk import own_file
 from scanner.errors import StoreError
 from scanner.ports import Waiting
 from scanner.storage.log import empty_log
@@ -58,6 +59,7 @@ class Outbox:
         except OSError as e:
             raise StoreError(f"{folder}: cannot be made: {e.strerror}") from e
         with self._mapped():
+            own_file(self._path)
             self._db = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )

@@ -14,12 +14,14 @@ from typing import Final
 
 import msgspec
 
+from scanner.disk import own_file
 from scanner.enrolment import month_of
 from scanner.errors import StoreError
 from scanner.storage.log import empty_log
 
 FILE_NAME: Final = "tokens.sqlite3"
 SCHEMA_VERSION: Final = 1
+DAY_ZERO: Final = dt.date(1970, 1, 1)
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS asked (
     blinded BLOB PRIMARY KEY, month TEXT NOT NULL, modulus BLOB NOT NULL,
@@ -45,10 +47,16 @@ def has_tokens(folder: Path) -> bool:
     return (folder / FILE_NAME).exists()
 
 
-def good_months(day: int) -> tuple[str, str]:
-    """Months whose tokens a hub takes for a record of a day since 1970, best first."""
-    date = dt.date(1970, 1, 1) + dt.timedelta(day)
-    return month_of(date), month_of(date.replace(day=1) - dt.timedelta(1))
+def good_months(days: range) -> tuple[str, ...]:
+    """Months whose tokens a hub takes for a record of a bucket of days since 1970, best first.
+
+    A token is good in its own month and in the one after.
+    """
+    first, last = (DAY_ZERO + dt.timedelta(day) for day in (days[0], days[-1]))
+    months = [last, last.replace(day=1) - dt.timedelta(1)]
+    if month_of(first) != month_of(last):
+        months.append(first.replace(day=1) - dt.timedelta(1))
+    return tuple(map(month_of, months))
 
 
 class Tokens:
@@ -61,6 +69,7 @@ class Tokens:
         except OSError as e:
             raise StoreError(f"{folder}: cannot be made: {e.strerror}") from e
         with self._mapped():
+            own_file(self._path)
             self._db = sqlite3.connect(self._path, timeout=10, isolation_level=None)
             # The log exists from here on: behind the wall no file can be made.
             self._db.execute("PRAGMA journal_mode = WAL")

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -327,3 +328,10 @@ def test_a_row_that_is_not_whole_does_not_survive_mending(stocked: Path, tmp_pat
     with closing(Outbox(tmp_path)) as store:
         store.settle()
         assert on_card(tmp_path, ["not an id"]) == []
+
+
+def test_nobody_else_reads_the_files_also_where_everyone_sees_the_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with closing(Outbox(tmp_path)) as store:
+        store.add(b"x" * SEALED_BYTES)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in store.files} == {0o600}

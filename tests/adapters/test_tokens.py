@@ -1,12 +1,19 @@
 """The device's tokens on a real card: what a finder can read of those that were spent."""
 
+import datetime as dt
 import signal
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
-from scanner.storage.tokens import Asked, Tokens
+import pytest
+
+from scanner.core.wire import Record
+from scanner.enrolment import month_of
+from scanner.hub.cohorts import _in_time
+from scanner.sealing import days
+from scanner.storage.tokens import DAY_ZERO, Asked, Tokens, good_months
 
 MONTH = "2026-11"
 TOKENS = 20
@@ -95,3 +102,15 @@ def test_what_a_killed_process_left_in_the_log_goes_when_the_file_is_opened(tmp_
     assert token in card(pulled)
     with closing(Tokens(pulled)):
         assert token not in card(pulled)
+
+
+@pytest.mark.parametrize("bucket_days", [1, 7, 28])
+def test_a_device_tries_every_month_that_its_hub_takes(bucket_days: int) -> None:
+    for bucket in range(20_500 // bucket_days, 21_300 // bucket_days):
+        record = Record(
+            bucket_days=bucket_days, bucket=bucket, common_sigma_cm=400, model="t", cameras=()
+        )
+        last = DAY_ZERO + dt.timedelta(days(record)[-1])
+        months = {month_of(last - dt.timedelta(back)) for back in range(150)}
+        taken = {month for month in months if _in_time(record, month)}
+        assert set(good_months(days(record))) == taken

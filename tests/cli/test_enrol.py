@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import ssl
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from nacl.signing import SigningKey
 
 from scanner import config as settings
-from scanner import enrolment
+from scanner import disk, enrolment, signing
 from scanner.app import has_tokens, hub_key, sealing_of
 from scanner.cli import main
 from scanner.core.wire import Record
@@ -63,6 +65,18 @@ def enrolled(scanner: Command, folder: Path, *more: object) -> tuple[Path, str]:
     assert code == 0, err
     print_ = next(line for line in out.splitlines() if line.startswith("fingerprint"))
     return text, print_.removeprefix("fingerprint").strip()
+
+
+def of_broker(folder: Path, host: str, password: str) -> tuple[Path, str]:
+    """An enrolment of a campaign of its own, with its fingerprint."""
+    broker = enrolment.Broker(host=host, username="u", password=password)
+    made = enrolment.Enrolment(
+        v=1, made="2026-11-01", broker=broker, hub_keys={"2026-Q4": bytes(range(32))}
+    )
+    key = SigningKey.generate()
+    text = folder / "text"
+    text.write_text(signing.sign(made, key))
+    return text, signing.fingerprint(bytes(key.verify_key))
 
 
 def certificate(folder: Path) -> Path:
@@ -283,6 +297,42 @@ def test_what_an_enrolment_replaces_is_overwritten(scanner: Command, tmp_path: P
     assert scanner("enrol", text, "--fingerprint", print_, "--config", toml)[0] == 0
     assert old.read_bytes() == b""
     assert toml.with_name(enrolment.FILE).read_text() == text.read_text()
+
+
+def test_no_broker_gets_another_ones_password(scanner: Command, tmp_path: Path) -> None:
+    toml = tmp_path / "scanner.toml"
+    for host, password in [("a", "of a"), ("b", ""), ("c", "of c"), ("c", "of c")]:
+        text, print_ = of_broker(tmp_path, host, password)
+        assert scanner("enrol", text, "--fingerprint", print_, "--config", toml)[0] == 0
+        assert mqtt_password(toml) == password
+
+
+@pytest.mark.parametrize("last", ["enrolment.json", "mqtt-password"])
+def test_power_that_goes_while_an_enrolment_is_replaced_mixes_no_two(
+    scanner: Command, tmp_path: Path, last: str
+) -> None:
+    toml = tmp_path / "scanner.toml"
+    text, print_ = of_broker(tmp_path, "a", "of a")
+    scanner("enrol", text, "--fingerprint", print_, "--config", toml)
+    assert mqtt_password(toml) == "of a"
+    text, print_ = of_broker(tmp_path, "b", "of b")
+    (tmp_path / f".{last}.new").mkdir()  # here it ends
+    (tmp_path / f".{last}.new/x").touch()
+    assert scanner("enrol", text, "--fingerprint", print_, "--config", toml)[0] != 0
+    assert enrolment.installed(toml) is None
+    assert mqtt_password(toml) == ""
+
+
+def test_what_is_enrolled_as_root_is_read_by_the_services(tmp_path: Path) -> None:
+    disk.replace(tmp_path / "a", b"x", mode=0o644, whatever_umask=True)
+    command = 'umask 077; exec "$@"'
+    program = (
+        "import sys, pathlib, scanner.disk as d;"
+        "d.replace(pathlib.Path(sys.argv[1]), b'', mode=0o644, whatever_umask=True)"
+    )
+    run = ["sh", "-c", command, "sh", sys.executable, "-c", program, tmp_path / "b"]
+    subprocess.run(run, check=True)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o644, 0o644]
 
 
 def test_another_campaign_is_said_aloud(scanner: Command, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def walk_the_street(
     store: Outbox | MemoryStore,
     hub_data: Path,
     start_utc_s: float | None = None,
-    token: Callable[[int], bytes] = lambda _: b"",
+    token: Callable[[range], bytes] = lambda _: b"",
 ) -> Finder:
     start = time.time() - 60 if start_utc_s is None else start_utc_s
     key = load_or_create(hub_data).public_key

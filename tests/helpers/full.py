@@ -5,6 +5,7 @@
 Prints a JSON object.
 """
 
+import datetime as dt
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from nacl.public import PrivateKey
 
 from scanner.core.privacy import OPEN
 from scanner.core.wire import SEALED_BYTES
+from scanner.enrolment import month_of
 from scanner.errors import StoreError
 from scanner.records import Covariance, Kind, Sighting
 from scanner.relay import SENDING, Relay
@@ -93,7 +95,7 @@ class Carried:
         self.store = stack.enter_context(closing(Outbox(folder)))
         seal = Sealing(
             self.key.public_key,
-            token=lambda day: self.tokens.spend(good_months(day)),
+            token=lambda days: self.tokens.spend(good_months(days)),
             own_key=self.own_key.public_key,
             keep=self.own.add,
         )
@@ -127,7 +129,7 @@ class Carried:
 
 def asked(number: int) -> Asked:
     """A request for a token that is good at noon."""
-    month = good_months(int(NOON_S // 86_400))[0]
+    month = month_of(dt.datetime.fromtimestamp(NOON_S, dt.UTC).date())
     return Asked(month=month, modulus=b"", blinded=b"%d" % number, prepared=b"", inverse=b"")
 
 
