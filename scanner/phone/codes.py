@@ -80,12 +80,6 @@ class Door:
         with self._lock:
             self._sessions.pop(_digest(secret), None)
 
-    def lock(self) -> None:
-        """End all sessions, and let nobody in any more."""
-        with self._lock:
-            self._sessions = {}
-            self._code = secrets.token_bytes(32)
-
     def ask(self, secret: str, at_s: float) -> str:
         """A question about wiping: the answer that is yes, good for ``CONFIRM_S``."""
         with self._lock:

@@ -30,7 +30,6 @@ class Line(
     state: Name | None = None
     detail: Text = ""
     fact: Name | None = None  # its text is the detail
-    paused: bool | None = None
     new_walk: bool = False
 
 

@@ -64,11 +64,6 @@ class PageLink:
                 self._state = line
             self._lines.append(line)
 
-    def paused(self, *, on: bool) -> None:
-        """Looking is paused, or goes on."""
-        with self._lock:
-            self._lines.append(Line(paused=on))
-
     def new_walk(self) -> None:
         """What was found before is not of this walk."""
         with self._lock:

@@ -85,19 +85,11 @@ class Walk:
             self._running = on
             self._met |= on
 
-    def wiped(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._forget()
-            self._state = State.WIPED
-
     def take(self, line: Line, at_s: float) -> None:
         """Take in what ``watch`` tells."""
         with self._lock:
             if line.new_walk:
                 self._begin()
-            if line.paused is not None:
-                self._paused = line.paused
             if line.fact and (line.fact in self._facts or len(self._facts) < KEPT_FACTS):
                 self._facts[line.fact] = line.detail
             if line.state:

@@ -185,12 +185,12 @@ TARGETS: Final[dict[str, Target]] = {
     "line": Target(
         read=_line,
         seeds=(
-            b'{"state":"seeking","detail":"no fix","new_walk":true}\n{"paused":true}',
+            b'{"state":"seeking","detail":"no fix","new_walk":true}\n{"state":"asleep"}',
             b'{"state":"found","detail":"3 sites"}\n{"fact":"card","detail":"9 GB"}',
             b'{"state":"seen","detail":"dome"}\n{"state":"lens"}\n{"state":"wiped"}',
         ),
         words=(b'"state":"found"', b'"state":"seen"', b'"state":"disk full"', b'"state":"withheld"',
-               b'"detail":"', b'"fact":"', b'"paused":', b'"new_walk":', b"null", b"\n{"),
+               b'"detail":"', b'"fact":"', b'"new_walk":', b"null", b"\n{"),
     ),
     "query": Target(
         read=_query,
