@@ -15,13 +15,13 @@ from scanner.core.geometry import LensModel
 from scanner.core.lens.lenses import PRESETS, decode
 from scanner.core.privacy import PROFILES
 from scanner.errors import ConfigError
-from scanner.front import Attention, Front, no_attention
+from scanner.front import Front, no_attention
 from scanner.hardware.closeup import CloseUp, closeup_beside
 from scanner.hardware.edgetpu import EdgeTpu
 from scanner.hardware.modelfile import model_file
 from scanner.hardware.tflite import TfliteDetector
 from scanner.looking import Watcher
-from scanner.pipeline import Counts, Finder, watch_walks
+from scanner.pipeline import Attention, Counts, Finder, watch_walks
 from scanner.ports import PositionSource
 from scanner.replay.frames import FolderFrames, VideoFrames, open_frames
 from scanner.replay.tracks import RecordedTrack

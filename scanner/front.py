@@ -20,6 +20,7 @@ from scanner.hardware.live import LivePositions, boot_ns
 from scanner.hardware.panel import GpioPanel, lgpio_factory
 from scanner.hinting import Hinting
 from scanner.phone.link import PageLink
+from scanner.pipeline import Attention
 from scanner.ports import Panel, RecordStore
 from scanner.records import Position
 from scanner.replay.standins import ConsolePanel, SeveralPanels
@@ -28,7 +29,6 @@ from scanner.storage.outbox import Outbox
 from scanner.wiping import EXIT_WIPED, markable, wipe_now
 
 Facts = dict[str, Callable[[], str]]
-Attention = Callable[[int, Position | None], float]
 ALONE_S: Final = 10.0  # long enough to count the flashes twice
 WAYS: Final = {
     "open": "at once",
