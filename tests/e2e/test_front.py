@@ -103,11 +103,16 @@ def test_the_page_pauses_watch_and_lets_it_go_on(device: Device, tmp_path: Path)
         phone = page.phone()
         until(lambda: view(phone)["running"], 20)
         assert phone.post("/ask", json={"what": "pause"}).status_code == 204
+        # Where it is late, watch waits for its first picture already and pauses after it.
+        showing = threading.Thread(
+            target=device.first.write_bytes, args=[device.picture], daemon=True
+        )
+        showing.start()
         until(lambda: view(phone)["paused"] and view(phone)["text"] == "Paused", 20)
         assert watch.poll() is None
         until(lambda: view(phone)["facts"].get("outbox") == "0 records wait")
         phone.post("/ask", json={"what": "go on"})
-        device.first.write_bytes(device.picture)
+        showing.join(20)
         out, errors = watch.communicate(timeout=20)
         assert watch.returncode == 0, errors
         assert "frames" in out
