@@ -72,7 +72,9 @@ class Sealer:
 
         It matters only to quiet minutes: where one stays, they are wanted before and after.
         """
-        return self._policy.quiet_s > 0 and self._walked.still_s(now_ns) >= privacy.STAY_S
+        unseen_s, still_s = self._walked.unseen_s(now_ns), self._walked.still_s(now_ns)
+        stays = unseen_s >= privacy.STAY_S or still_s >= privacy.STILL_S
+        return self._policy.quiet_s > 0 and stays
 
     def end(self) -> list[Withheld]:
         """The walk is over: what is still held belongs to its last minutes."""

@@ -21,9 +21,10 @@ VIEW_BANDS: Final = (4, 8, 16, 32)  # lower ends of bands 1 to 4
 SCORE_BANDS: Final = (0.4, 0.55, 0.7, 0.85)
 COMMON_M: Final = (4.0, 12.0, 40.0, 120.0, 600.0)  # a record's own error
 CM_MAX: Final = 65_535
-# So long without a frame, a fix or a step is a stay: the walk has ended. Less is a wrong press that
-# is mended, or a lens that comes back; within a minute nobody comes home and leaves again.
+# So long without a frame is a stay: the walk has ended. Less is a wrong press that is mended, or a
+# lens that comes back; within a minute nobody comes home and leaves again.
 STAY_S: Final = 60.0
+STILL_S: Final = 180.0  # without a fix or a step: longer than a light is red
 EARLIEST_UTC_S: Final = 1_735_689_600  # 2025: a clock before it was never set
 
 NO_TIME: Final = "no time from GNSS"

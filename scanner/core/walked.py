@@ -38,6 +38,10 @@ class Walked:
         """Seconds since it moved last; 0 before it ever did."""
         return 0.0 if self._moved_ns is None else (now_ns - self._moved_ns) / 1e9
 
+    def unseen_s(self, now_ns: int) -> float:
+        """Seconds since anything was said; 0 before it ever was."""
+        return 0.0 if self._last_ns is None else (now_ns - self._last_ns) / 1e9
+
     def _still_until(self, at_ns: int) -> int:
         before = bisect.bisect_right(self._stops, at_ns, key=lambda stop: stop[0])
         return self._stops[before - 1][1] if before else 0

@@ -127,15 +127,15 @@ def test_a_walk_that_ends_at_home_has_ended_there_also_with_the_device_left_on(
 
 @pytest.mark.parametrize("without", ["located_s", "moving_s"])
 def test_who_stays_somewhere_begins_another_walk_there(without: str) -> None:
-    before, after = parts(100)
-    frames = [*before, *indoors(before[-1], 100), *after]
-    assert reported(frames, paused_s=100, **{without: PARTED_S + 100}) == {46, 139}
+    before, after = parts(200)
+    frames = [*before, *indoors(before[-1], 200), *after]
+    assert reported(frames, paused_s=200, **{without: PARTED_S + 200}) == {46, 139}
 
 
 def test_who_waits_at_a_crossing_goes_on_with_the_walk() -> None:
-    before, after = parts(45)
-    frames = [*before, *indoors(before[-1], 45), *after]
-    assert reported(frames, paused_s=45, moving_s=PARTED_S + 45) == {46, 139} | AT_THE_PAUSE
+    before, after = parts(120)
+    frames = [*before, *indoors(before[-1], 120), *after]
+    assert reported(frames, paused_s=120, moving_s=PARTED_S + 120) == {46, 139} | AT_THE_PAUSE
 
 
 def test_one_sealer_serves_two_walks() -> None:

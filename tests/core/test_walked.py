@@ -18,6 +18,7 @@ def test_it_begins_with_the_first_move_and_knows_the_last() -> None:
     clock = walked((0, False), (90, True), (95, True), (99, False))
     assert clock.start_ns == 90 * S
     assert clock.still_s(100 * S) == 5
+    assert clock.unseen_s(100 * S) == 1
     assert walked((0, False)).still_s(1000 * S) == 0
 
 
