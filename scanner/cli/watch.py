@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if begun(args.data or data_folder()):
         wipe_now(args.data or data_folder(), args.config or find())
+        with closing(Service()) as service:
+            service.ready()  # systemd takes an end before this word for a failure
         return EXIT_WIPED
     config = checked(args, config_of(args))
     data: Path = args.data or data_folder()

@@ -113,7 +113,7 @@ def test_a_wipe_is_finished_where_it_was_begun_and_nowhere_else() -> None:
         settings(FOLDER / f"scanner-{name}.service") for name in ("watch", "relay", "wipe")
     )
     mark = f"/var/lib/scanner/{MARK}"
-    assert watch["OnSuccess"] == ["scanner-wipe.service"]
+    assert watch["OnSuccess"] == watch["OnFailure"] == ["scanner-wipe.service"]
     assert str(EXIT_WIPED) in watch["SuccessExitStatus"]
     assert str(EXIT_WIPED) in watch["RestartPreventExitStatus"][0].split()
     assert watch["ConditionFileNotEmpty"] == [f"|{mark}"]

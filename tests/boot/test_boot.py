@@ -238,3 +238,9 @@ def test_a_wipe_by_the_page_is_finished_by_the_one_who_may(booted: dict[str, Any
     assert set(states.values()) == {"inactive"}, after["units"]
     assert after["units"]["scanner-watch"]["ExecMainStatus"] == "80"
     assert "is finished" in after["journal"]
+
+
+def test_a_wipe_cut_short_by_a_power_cut_is_finished_by_the_next_start(
+    booted: dict[str, Any],
+) -> None:
+    assert booted["a cut wipe was finished"], booted["journal"][-3000:]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -142,6 +143,18 @@ def test_what_was_being_written_when_power_went_is_wiped_too(data: Path, name: s
     assert disk.unfinished(target).read_bytes() == b"secret"
     assert wiped(data, "--yes").returncode == 0
     assert sorted(p.name for p in data.parent.iterdir()) == ["data", "scanner.toml"]
+
+
+def test_a_watch_that_only_goes_on_with_a_wipe_has_started_well(data: Path, tmp_path: Path) -> None:
+    """Else its unit has failed, and whoever may do the rest is not called."""
+    (data / wiping.MARK).write_bytes(b"1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        more = ["--data", data, "--config", tmp_path / "scanner.toml"]
+        ended = scanner("watch", *more, NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert ended.returncode == wiping.EXIT_WIPED, ended.stderr
+        assert systemd.recv(100) == b"READY=1"
 
 
 def test_finishing_does_nothing_where_nothing_was_begun(data: Path) -> None:
