@@ -29,7 +29,8 @@ Process = subprocess.Popen[bytes]
 PAGE_SOCKET: Final = "page.sock"  # in the data folder
 PAGE_S: Final = 30.0  # a Pi Zero needs some seconds to load it
 LOOK_S: Final = 0.05
-TRIES: Final = 5  # to start the relay again after the system's name servers have changed
+TRIES: Final = 5  # in a row, to start a relay again that ends as soon as it is started
+STEADY_S: Final = 60.0  # a relay that was at work for so long may be started again as at first
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,17 +44,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fill the outbox from the walk while a relay empties it; the exit code of who fails first."""
+    """Fill the outbox from the walk while a relay empties it.
+
+    The exit code is that of watch where it fails, else that of the relay: a walk is not cut short
+    because nothing is sent.
+    """
     config = checked(args, with_broker(config_of(args), args.broker))
     key_of(config)
     data: Path = args.data or data_folder()
     with _ended_with_us() as children:
         if args.page and (code := _show_page(children, args, data)):
             return code
-        relay = _start(children, _relay(args, data)) if config.mqtt.host else None
-        code = _start(children, _watch(args, config, data)).wait()
-        if relay and not args.once and not code:
-            code = _stay(children, relay, _relay(args, data))
+        sender = Sender(children, _relay(args, data)) if config.mqtt.host else None
+        code = _wait(_start(children, _watch(args, config, data)), sender, stay=not args.once)
     if args.once and config.mqtt.host and not code:
         with _ended_with_us() as children:
             code = _start(children, [*_relay(args, data), "--once"]).wait()
@@ -81,14 +84,51 @@ def _show_page(children: list[Process], args: argparse.Namespace, data: Path) ->
     return 0
 
 
-def _stay(children: list[Process], relay: Process, command: list[str]) -> int:
-    """Wait for the relay, and start it again where only that lets it see its name servers."""
-    for _ in range(TRIES):
-        code = relay.wait()
-        if code != WallError.exit_code:
+class Sender:
+    """A relay, started again where only that lets it see its name servers."""
+
+    def __init__(self, children: list[Process], command: list[str]) -> None:
+        self._children, self._command = children, command
+        self._tries = TRIES
+        self._told = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began_s = time.monotonic()
+        self._process = _start(self._children, self._command)
+
+    def ended(self) -> int | None:
+        """Its exit code once it has ended for good; a failure is told. None: it is at work."""
+        code = self._process.poll()
+        if code == WallError.exit_code and self._may_again():
+            self._begin()
+            return None
+        if code and not self._told:
+            self._told = True
+            print(
+                f"scanner: note: the relay has ended with {code}: nothing is sent any more,"
+                " records wait in the outbox",
+                file=sys.stderr,
+            )
+        return code
+
+    def _may_again(self) -> bool:
+        steady = time.monotonic() - self._began_s > STEADY_S
+        self._tries = TRIES if steady else self._tries
+        self._tries -= 1
+        return self._tries >= 0
+
+
+def _wait(watch: Process, sender: Sender | None, *, stay: bool) -> int:
+    """Until watch fails or, where both are to ``stay``, until both have ended."""
+    while True:
+        sent = sender.ended() if sender else 0
+        code = watch.poll()
+        if code or (code is not None and not stay):
             return code
-        relay = _start(children, command)
-    return relay.wait()
+        if code is not None and sent is not None:
+            return sent
+        time.sleep(LOOK_S)
 
 
 def _watch(args: argparse.Namespace, config: Config, data: Path) -> list[str]:

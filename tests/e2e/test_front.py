@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -11,13 +12,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from nacl.public import PrivateKey
 
 from scanner import enrolment, wiping
+from scanner.cli.run import TRIES, Sender
 from scanner.config import Config
 from scanner.core.wire import SEALED_BYTES
 from scanner.errors import ConfigError, StoreError
 from scanner.front import open_front
 from scanner.hub.broker import free_port
+from scanner.sealing import key_to_text
 from scanner.storage import known, outbox
 from scanner.storage.outbox import Outbox
 from scanner.wiping import EXIT_WIPED
@@ -219,6 +223,39 @@ def test_what_run_has_started_ends_with_it_even_where_it_is_killed(
             assert {status_of(pid)["Seccomp"] for pid in pids} == {"2"}
         run.process.kill()
         until(lambda: not any(runs_still(pid) for pid in pids), 30)
+
+
+def test_a_relay_that_dies_is_told_and_the_walk_goes_on(tmp_path: Path) -> None:
+    key = key_to_text(PrivateKey.generate().public_key)
+    config = f'{WAITING}[privacy]\nhub_key = "{key}"\n'
+    away = f"127.0.0.1:{free_port()}"
+    with Watch(tmp_path, "--broker", away, command="run", config=config) as run:
+        pid = run.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        until(lambda: len(children.read_text().split()) == 2, 60)
+        relay, watch = map(int, children.read_text().split())
+        until(lambda: run.heard("READY=1"), 60)
+        os.kill(relay, signal.SIGKILL)
+        until(lambda: "the relay has ended with -9" in run.log.read_text(), 20)
+        assert runs_still(watch)
+        os.kill(watch, signal.SIGTERM)
+        run.process.wait(60)
+    assert run.log.read_text().count("the relay has ended") == 1
+    assert run.process.returncode != 0
+
+
+@pytest.mark.parametrize("code", [71, 74])
+def test_a_relay_whose_name_servers_have_changed_is_started_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
+    starts = tmp_path / "starts"
+    script = f"import sys; open({str(starts)!r}, 'a').write('s'); sys.exit({code})"
+    children: list[subprocess.Popen[bytes]] = []
+    sender = Sender(children, [sys.executable, "-c", script])
+    until(lambda: sender.ended() is not None, 60)
+    assert sender.ended() == code
+    assert len(starts.read_text()) == len(children) == (1 + TRIES if code == 71 else 1)
+    assert capfd.readouterr().err.count(f"the relay has ended with {code}") == 1
 
 
 def test_without_an_address_to_show_the_page_at_run_starts_nothing(device: Device) -> None:
