@@ -18,6 +18,7 @@ from scanner.config import Config
 from scanner.errors import ConfigError
 
 SOCKET: Final = Path("/run/scanner-page/page.sock")  # as systemd/ sets it up
+HOUR_S: Final = 3600.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,6 +26,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("page", help="show this walk on a phone, over USB or Wi-Fi")
     parser.add_argument(
         "--socket", type=Path, default=SOCKET, metavar="PATH", help="where `watch` tells its lines"
+    )
+    parser.add_argument(
+        "--hours", type=float, metavar="H", help="end after so long; without, go on until told to"
     )
     add_insecure_option(parser)
     add_config_option(parser)
@@ -50,7 +54,7 @@ def page_socket(args: argparse.Namespace, config: Config) -> Path | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, or for as long as was asked for."""
     from scanner.phone.codes import Door, new_code  # noqa: PLC0415 - `run` needs none of this
     from scanner.phone.ear import Ear, listen  # noqa: PLC0415
     from scanner.phone.server import PageServer, own_address  # noqa: PLC0415
@@ -74,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     ear.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    if args.hours is not None:
+        ending = threading.Timer(args.hours * HOUR_S, server.shutdown)
+        ending.daemon = True
+        ending.start()
     with server:
         server.serve_forever(poll_interval=0.5)
     return 0

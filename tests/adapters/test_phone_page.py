@@ -346,6 +346,15 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
     assert "page.address is empty" in error_of(result, 78)
 
 
+def test_a_page_that_was_forgotten_ends_well(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    page.command += ["--hours", "0.002"]
+    with page:
+        assert page.process.wait(20) == 0
+        with pytest.raises(httpx.TransportError):
+            page.phone()
+
+
 def test_a_code_is_not_one_of_few_and_a_session_ends_when_it_is_not_used() -> None:
     assert len({codes.new_code() for _ in range(1000)}) == 1000
     code = codes.new_code()

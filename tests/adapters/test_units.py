@@ -217,6 +217,13 @@ def test_watch_finds_the_page_where_the_page_listens() -> None:
     assert "[Install]" not in unit.read_text(), "it is started on request only"
 
 
+def test_a_page_forgotten_in_a_pocket_ends_and_stays_ended() -> None:
+    page = settings(FOLDER / "scanner-page.service")
+    assert "--hours" in shlex.split(page["ExecStart"][0])  # its end is then a good one
+    assert page["Restart"] == ["on-failure"]
+    assert not [key for key in page if key.startswith("RuntimeMaxSec")]
+
+
 def test_users_and_groups_are_made_as_the_units_name_them(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     for name in ("passwd", "group"):
