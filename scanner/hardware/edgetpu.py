@@ -4,7 +4,7 @@ libedgetpu runs C++ over USB: pulled out in the middle of an inference it may re
 for ever or end its process, and a hung one keeps its device from being opened again. A thread
 cannot be ended; a process can. So three processes share a piece of memory for pixels and scores:
 
-    detector  --start, stop-->  nursery  --fork-->  worker, which holds the delegate
+    detector  --start n, stop-->  nursery  --fork-->  worker, which holds the delegate
         +------------- go, done (a byte each) ----------+
 
 The nursery is started once, before the wall forbids to start programs, and forks a fresh worker for
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from scanner.errors import DeviceError
-from scanner.hardware.edgetpu_worker import GO, MEMORY_BYTES, START, STOP, Details
+from scanner.hardware.edgetpu_worker import COMMAND_BYTES, GO, MEMORY_BYTES, START, STOP, Details
 
 LIBRARY: Final = "libedgetpu.so.1"
 WORKER: Final = "scanner.hardware.edgetpu_worker"
@@ -33,6 +33,9 @@ HUNG_S: Final = 2.0  # an inference takes 10 ms; no answer for so long and it is
 START_S: Final = 8.0  # to load the library, the firmware and the model, and infer once
 FIRST_REST_S: Final = 0.5  # between attempts; doubles up to the longest
 LONGEST_REST_S: Final = 4.0
+# The same for one that is there, starts well and fails at work: each time may cost HUNG_S.
+LONGEST_AILING_S: Final = 120.0
+PROVEN: Final = 50  # inferences, and it is well again
 # Vendor and product before and after libedgetpu has loaded the firmware.
 USB_IDS: Final = {("1a6e", "089a"), ("18d1", "9302")}
 WORKING: Final = "working"
@@ -57,7 +60,7 @@ class EdgeTpu:
 
     ``model`` is a compiled file. ``there`` says whether it is worth trying. With ``walled`` the
     nursery and its workers build the wall of ``watch`` around themselves. Nothing here blocks,
-    except ``invoke`` for HUNG_S and ``wait``.
+    except ``invoke`` for HUNG_S and ``wait``: a nursery may stand still, as any process.
     """
 
     def __init__(
@@ -73,8 +76,12 @@ class EdgeTpu:
         self._ever = False
         self._state = "not tried yet"
         self._rest_s = FIRST_REST_S
-        self._next_s = 0.0  # monotonic: when to try again
+        self._look_s = 0.0  # monotonic: when to look whether it is there
+        self._next_s = 0.0  # when to try again
         self._deadline_s = 0.0  # of a start under way
+        self._tries = 0
+        self._asked = b""  # of the nursery, which has not answered yet
+        self._good = 0  # inferences of this worker
         self._channel: socket.socket | None = None
         self._running = False
         self.inputs: list[Details] = []
@@ -84,6 +91,7 @@ class EdgeTpu:
         os.ftruncate(memory, MEMORY_BYTES)
         self.memory = mmap.mmap(memory, MEMORY_BYTES)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
         command = [sys.executable, "-m", WORKER, str(theirs.fileno()), str(memory)]
         command += [library, runtime, str(model), *(["walled"] if walled else [])]
         path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
@@ -117,7 +125,7 @@ class EdgeTpu:
         """Wait until it works; False at once where there is none, or when it failed."""
         until = time.monotonic() + timeout_s
         self._advance(0.0)
-        while self._channel and not self._running and time.monotonic() < until:
+        while (self._asked or self._channel) and not self._running and time.monotonic() < until:
             self._advance(0.1)
         return self._running
 
@@ -133,6 +141,9 @@ class EdgeTpu:
             elif (answer := channel.recv(4096)) != GO:
                 self._give_up(_told(answer))
             else:
+                self._good += 1
+                if self._good == PROVEN:
+                    self._rest_s = FIRST_REST_S
                 return
         except OSError as e:
             self._give_up(e.strerror or str(e))
@@ -157,35 +168,53 @@ class EdgeTpu:
         now = time.monotonic()
         try:
             if self._channel:
-                self._hear(patience_s)
-            elif now >= self._next_s:
-                self._next_s = now + self._rest_s
-                if self._there():
-                    self._ever = True
-                    self._start()
-                else:
+                self._hear(self._channel, patience_s)
+            elif self._asked:
+                self._meet(patience_s)
+            elif now >= self._look_s:
+                self._look_s = now + min(self._rest_s, LONGEST_REST_S)
+                if not self._there():
                     self._state = "pulled out" if self._ever else "not there"
+                    # Plugged in again it is tried at once.
+                    self._rest_s, self._next_s = min(self._rest_s, LONGEST_REST_S), now
+                elif now >= self._next_s:
+                    self._ever = True
+                    self._start(now)
         except OSError as e:
             self._give_up(e.strerror or str(e))
 
-    def _start(self) -> None:
-        self._control.send(START)
-        self._control.settimeout(START_S)
-        _, handed, _, _ = socket.recv_fds(self._control, 1, 1)
-        if not handed:
-            raise OSError("its nursery has ended")
-        self._channel = socket.socket(fileno=handed[0])
-        self._deadline_s = time.monotonic() + START_S
+    def _start(self, now_s: float) -> None:
+        self._tries += 1
+        self._asked = START + str(self._tries).encode()
+        self._control.send(self._asked)
+        self._deadline_s = now_s + START_S
+        self._good = 0
         self._state = "starting" if not self._state.startswith("lost") else self._state
 
-    def _hear(self, patience_s: float) -> None:
-        """The first words of a worker: its tensors, or why it cannot."""
-        channel = self._channel
-        if channel is None:
+    def _meet(self, patience_s: float) -> None:
+        """Take the worker that was asked for; one of an earlier time, handed over late, is dead."""
+        if not self._spoke(self._control, patience_s):
             return
-        if not _readable(channel, patience_s):
-            if time.monotonic() > self._deadline_s:
-                self._give_up(f"did not start within {START_S:g} s")
+        answer, handed, _, _ = socket.recv_fds(self._control, COMMAND_BYTES, 1)
+        if not handed:
+            raise OSError("its nursery has ended")
+        channel = socket.socket(fileno=handed[0])
+        if answer == self._asked:
+            self._channel, self._asked = channel, b""
+        else:
+            channel.close()
+
+    def _spoke(self, one: socket.socket, patience_s: float) -> bool:
+        """Whether there is a word of a start under way; gives it up when its time is over."""
+        if _readable(one, patience_s):
+            return True
+        if time.monotonic() > self._deadline_s:
+            self._give_up(f"did not start within {START_S:g} s")
+        return False
+
+    def _hear(self, channel: socket.socket, patience_s: float) -> None:
+        """The first words of a worker: its tensors, or why it cannot."""
+        if not self._spoke(channel, patience_s):
             return
         answer = channel.recv(65536)
         try:
@@ -194,21 +223,27 @@ class EdgeTpu:
         except (ValueError, KeyError, TypeError):
             self._give_up(_told(answer))
             return
-        self._running, self._state, self._rest_s = True, WORKING, FIRST_REST_S
+        self._running, self._state = True, WORKING
         self.starts += 1
 
     def _give_up(self, why: str) -> None:
-        self._running = False
+        ailing = self._running and self._there()
+        self._running, self._asked = False, b""
         self._state = f"lost: {why}"
         if self._channel:
             self._channel.close()
             self._channel = None
         try:
             self._control.send(STOP)
+        except BlockingIOError:
+            pass  # it stands still; the next START ends the worker, too
         except OSError:
             self._state = "lost: its nursery has ended"
-        self._next_s = time.monotonic() + self._rest_s
-        self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+        now = time.monotonic()
+        self._next_s = now + self._rest_s
+        self._look_s = now + min(self._rest_s, LONGEST_REST_S)
+        longest_s = LONGEST_AILING_S if ailing else LONGEST_REST_S
+        self._rest_s = max(self._rest_s, min(2 * self._rest_s, longest_s))
 
 
 def _readable(one: socket.socket, timeout_s: float) -> bool:

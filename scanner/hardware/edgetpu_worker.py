@@ -25,6 +25,7 @@ RUNTIMES: Final = {
 MEMORY_BYTES: Final = 4 * 1024 * 1024  # tile and outputs; pages that are not used cost nothing
 ALIGN: Final = 64
 GO, START, STOP = b"g", b"s", b"k"
+COMMAND_BYTES: Final = 16  # START is followed by a number, which comes back with the worker
 
 Details = dict[str, Any]  # of a tensor, as the interpreter tells them, and ``offset`` in the memory
 
@@ -33,10 +34,10 @@ def nurse(control: socket.socket, memory: int, library: str, runtime: str, model
     """Fork a worker whenever asked, until the detector goes; one at a time."""
     worker = 0
     try:
-        while command := control.recv(1):
+        while command := control.recv(COMMAND_BYTES):
             _end(worker)
             worker = 0
-            if command != START:
+            if not command.startswith(START):
                 continue
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             worker = os.fork()
@@ -44,7 +45,7 @@ def nurse(control: socket.socket, memory: int, library: str, runtime: str, model
                 ours.close()
                 control.close()
                 _work(theirs, memory, library, runtime, model)
-            socket.send_fds(control, [START], [ours.fileno()])
+            socket.send_fds(control, [command], [ours.fileno()])
             ours.close()
             theirs.close()
     except OSError:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanner.hardware.edgetpu import HUNG_S, EdgeTpu, is_there
+from scanner.errors import DeviceError
+from scanner.hardware.edgetpu import FIRST_REST_S, HUNG_S, PROVEN, EdgeTpu, is_there
 from scanner.hardware.tflite import TfliteDetector, shipped_model
 from scanner.records import Detection
 from tests.helpers.loose import LooseTpu
@@ -119,6 +120,54 @@ def test_a_lost_accelerator_loses_no_tile_and_is_found_again(
     until(lambda: detector.infer(TILE) == expected and detector.on_edgetpu, timeout_s=30)
     assert time.monotonic() - start < RECOVERY_S + HUNG_S
     assert detector.trouble == ""
+
+
+def until_it_works(tpu: EdgeTpu) -> float:
+    """How long that took."""
+    start = time.monotonic()
+    until(lambda: tpu.working, timeout_s=30)
+    return time.monotonic() - start
+
+
+def test_one_that_starts_well_and_hangs_at_work_is_tried_less_and_less(
+    loose: LooseTpu, tpu: EdgeTpu
+) -> None:
+    """Until it has worked for a while, or was pulled out."""
+    assert tpu.wait()
+    loose.act("tired")
+    rests_s = []
+    for _ in range(3):
+        with pytest.raises(DeviceError, match="no answer"):
+            tpu.invoke()
+        rests_s.append(until_it_works(tpu))
+    assert rests_s[1] > 2 * FIRST_REST_S
+    assert rests_s[2] > 4 * FIRST_REST_S
+    loose.act("ok")
+    for _ in range(PROVEN):
+        tpu.invoke()
+    os.kill(nursery_and_worker()[1][0], signal.SIGKILL)
+    with pytest.raises(DeviceError):
+        tpu.invoke()
+    assert until_it_works(tpu) < 4 * FIRST_REST_S
+
+
+def test_a_nursery_that_stands_still_holds_nobody_up_and_is_used_again(tpu: EdgeTpu) -> None:
+    assert tpu.wait()
+    nursery, (worker,) = nursery_and_worker()
+    os.kill(nursery, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    with pytest.raises(DeviceError):
+        tpu.invoke()
+    longest_s = 0.0
+    while "did not start" not in tpu.state:
+        before = time.monotonic()
+        assert not tpu.working
+        longest_s = max(longest_s, time.monotonic() - before)
+        time.sleep(0.01)
+    assert longest_s < 1.0
+    os.kill(nursery, signal.SIGCONT)
+    assert until_it_works(tpu) < RECOVERY_S
+    tpu.invoke()
 
 
 def test_one_that_is_there_and_does_not_load_is_told_and_tried_again(

@@ -3,7 +3,7 @@
  *
  * It takes the first ADD of the graph for itself and runs that operator's own kernel, so results
  * are those of the processor. MODE_FILE, given when this is compiled, holds one word: ok; absent, slow
- * or stuck (at load); fail, hang or crash (at invoke). Layouts:
+ * or stuck (at load); fail, hang or crash (at invoke), tired (hang, but for the first). Layouts:
  * tensorflow/lite/core/c/common.h, tensorflow/lite/delegates/external/external_delegate_interface.h.
  */
 #include <stddef.h>
@@ -74,7 +74,7 @@ static int wanted(const char *word) {
   return strcmp(mode, word) == 0;
 }
 
-static int taken_number;
+static int taken_number, invoked;
 
 static void *take(Context *context, const char *buffer, size_t length) {
   Taken *taken = calloc(1, sizeof *taken);
@@ -101,7 +101,8 @@ static int invoke(Context *context, Node *node) {
   Taken *taken = node->user_data;
   if (wanted("fail")) return ERROR;
   if (wanted("crash")) _exit(139);
-  while (wanted("hang")) pause();
+  while (wanted("hang") || (invoked && wanted("tired"))) pause();
+  invoked = 1;
   return taken->kernel.invoke(context, &taken->node);
 }
 
