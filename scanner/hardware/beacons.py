@@ -29,6 +29,10 @@ MANAGER: Final = "org.bluez.AdvertisementMonitorManager1"
 MONITOR: Final = "org.bluez.AdvertisementMonitor1"
 OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+BLUEZ: Final = "org.bluez"
+BUS: Final = "org.freedesktop.DBus"
+# A BlueZ that has crashed says no Release, and a new one knows nothing of our monitor.
+OWNERS: Final = f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'"
 LISTENING: Final = "listening"
 SERVICES_16: Final = (0x02, 0x03)  # incomplete and complete list
 NAMES: Final = (0x08, 0x09)  # shortened and complete
@@ -129,6 +133,7 @@ class Beacons:
         path = f"/scanner/hints/{os.getpid()}"
         bus.add_message_handler(lambda call: self._answer(bus, path, call))
         try:
+            await self._call(bus, "/org/freedesktop/DBus", f"{BUS}.AddMatch", "s", OWNERS, to=BUS)
             await self._call(bus, ADAPTER, f"{MANAGER}.RegisterMonitor", "o", path)
             # After registering: BlueZ takes notice of a monitor when it appears.
             bus.send(
@@ -140,7 +145,7 @@ class Beacons:
             while not self._closed.is_set():
                 await asyncio.sleep(POLL_S)
                 if not bus.connected:
-                    raise ConnectionError("the message bus hung up")
+                    raise ConnectionError("BlueZ or the message bus hung up")
             with contextlib.suppress(OSError, self._errors.DBusFastError):
                 await self._call(bus, ADAPTER, f"{MANAGER}.UnregisterMonitor", "o", path)
         finally:
@@ -157,6 +162,11 @@ class Beacons:
     def _answer(self, bus: Any, path: str, call: Any) -> Any:
         """What BlueZ calls our monitor for; False: not for us."""
         message = self._dbus.Message
+        if (call.sender, call.member) == (BUS, "NameOwnerChanged"):
+            name, before, _ = call.body
+            if name == BLUEZ and before:
+                bus.disconnect()
+            return False
         if call.message_type is not self._dbus.MessageType.METHOD_CALL or call.path != path:
             return False
         if (call.interface, call.member) == (OBJECTS, "GetManagedObjects"):
@@ -182,11 +192,13 @@ class Beacons:
             if match(self._signatures, advertisement(properties)):
                 self._heard.append(boot_ns())
 
-    async def _call(self, bus: Any, path: str, method: str, form: str, argument: str) -> Any:
-        """BlueZ's answer; raises ConnectionError for an error, TimeoutError for none."""
+    async def _call(
+        self, bus: Any, path: str, method: str, form: str, argument: str, *, to: str = BLUEZ
+    ) -> Any:
+        """The answer; raises ConnectionError for an error, TimeoutError for none."""
         interface, _, member = method.rpartition(".")
         message = self._dbus.Message(
-            destination="org.bluez",
+            destination=to,
             path=path,
             interface=interface,
             member=member,

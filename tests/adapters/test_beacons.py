@@ -136,6 +136,21 @@ def test_what_was_judged_is_forgotten_even_where_it_fitted(tmp_path: Path) -> No
     assert out == "1 []\n"
 
 
+def test_a_bluez_that_crashed_and_came_back_is_asked_again(tmp_path: Path) -> None:
+    with Bluez(tmp_path) as bluez:
+        beacons = Beacons([BATTERY])
+        try:
+            until(lambda: bluez.monitored)
+            bluez.restart()
+            until(lambda: "hung up" in beacons.state)
+            until(lambda: bluez.monitored)
+            until(lambda: "listening" in beacons.state)
+            bluez.advertise("B4:1E:52:00:00:04", BATTERY_NAME, MAKER)
+            until(beacons.take)
+        finally:
+            beacons.close()
+
+
 def test_without_bluetooth_it_waits_and_says_so() -> None:
     beacons = Beacons([BATTERY])
     try:

@@ -51,11 +51,20 @@ class Bluez:
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self.calls: list[str] = []
         self._monitors: dict[str, str] = {}  # path of a client's monitor: the client
         self._patterns: dict[str, list[Any]] = {}
         self.named: list[str] = []  # devices that a monitor was called for
+
+    def restart(self) -> None:
+        """It crashes and is started again: the bus goes on, nobody is told, monitors are gone."""
+        self._soon(self._stop.set)
+        self._thread.join(10)
+        self._stop.clear()
+        self._ready.clear()
+        for remembered in (self._objects, self._monitors, self._patterns):
+            remembered.clear()
+        self._begin()
 
     def appear(self) -> None:
         """The receiver is switched on."""
@@ -289,9 +298,13 @@ class Bluez:
             assert self._daemon.poll() is None, "dbus-daemon has ended"
             assert time.monotonic() < deadline, "dbus-daemon does not listen"
             time.sleep(0.02)
+        self._begin()
+        return self
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
         assert self._ready.wait(30), "the stand-in for BlueZ did not get on its bus"
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._soon(self._stop.set)
