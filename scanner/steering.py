@@ -37,6 +37,7 @@ class Steering:
         self._new_walk = threading.Event()
         self._wiping = threading.Event()
         self._halted = threading.Event()
+        self._told = False  # that looking is paused
         self._panel: Panel | None = None
         self._on_new_walk: Callable[[], None] = lambda: None
 
@@ -75,25 +76,44 @@ class Steering:
         """
         frames = source.frames()
         while True:
-            walk = _OneWalk(frames, self._ready)
+            walk = _OneWalk(frames, self._ready, self._paused.is_set)
             yield walk
             if walk.last or self._told_to_stop():
                 return
             self._new_walk.clear()
             self._on_new_walk()
 
+    def tend(self) -> bool:
+        """To be called often by a source without a frame: tells of a pause; whether it is one."""
+        if self.paused:
+            self._tell_pause()
+            return True
+        if self._told:
+            self._told = False
+            self._show(State.SEARCHING)  # until a frame comes and says more
+        return False
+
+    def _tell_pause(self) -> None:
+        if not self._told:
+            self._told = True
+            self._show(State.ASLEEP)
+        self._alive()
+
+    def _show(self, state: State) -> None:
+        if self._panel:
+            self._panel.show(state)
+
     def _ready(self) -> bool:
         """Wait while paused; whether this walk goes on."""
-        shown = False
         while not self._told_to_stop() and not self._new_walk.is_set():
             if self._wiping.is_set():
                 self._halted.set()
-            elif not self._paused.is_set():
+                self._alive()
+            elif self.paused:
+                self._tell_pause()
+            else:
+                self._told = False
                 return True
-            elif not shown and self._panel:
-                self._panel.show(State.ASLEEP)
-                shown = True
-            self._alive()
             time.sleep(LOOK_AGAIN_S)
         return False
 
@@ -101,8 +121,10 @@ class Steering:
 class _OneWalk:
     """Frames of one walk; ``last``: there are no more after it."""
 
-    def __init__(self, frames: Iterator[Frame], ready: Callable[[], bool]) -> None:
-        self._frames, self._ready = frames, ready
+    def __init__(
+        self, frames: Iterator[Frame], ready: Callable[[], bool], paused: Callable[[], bool]
+    ) -> None:
+        self._frames, self._ready, self._paused = frames, ready, paused
         self.last = False
 
     def frames(self) -> Iterator[Frame]:
@@ -112,7 +134,8 @@ class _OneWalk:
             if frame is None:
                 self.last = True
                 return
-            yield frame
+            if not self._paused():  # while it was waited for, which may have been long
+                yield frame
 
     def close(self) -> None:
         """The source is closed by whoever opened it."""

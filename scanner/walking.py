@@ -185,7 +185,8 @@ def _tended(
     board = Board()
 
     def waiting() -> bool:
-        care.tick()
+        if not front.steering.tend():
+            care.tick()
         return told_to_stop()
 
     lens = PicameraFrames(

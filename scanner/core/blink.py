@@ -176,9 +176,9 @@ def levels(state: State, since_s: float) -> Levels:
 class Showing:
     """Which of the states told is shown: what is asked, then troubles, finds, and what goes on.
 
-    A trouble takes turns with other troubles and, where the scanner scans on, with that; it is
-    forgotten ``TROUBLE_S`` after it was told last. ``invisible``: dark and silent but for
-    ``AWAKE_S`` after ``wake`` and while a wipe is asked about. Times are seconds of one clock.
+    A trouble takes turns with other troubles and, where the scanner scans on or is paused, with
+    that; it is forgotten ``TROUBLE_S`` after it was told last. ``invisible``: dark and silent but
+    for ``AWAKE_S`` after ``wake`` and while a wipe is asked about. Times are seconds of one clock.
     """
 
     def __init__(self, *, invisible: bool = False) -> None:
@@ -221,7 +221,7 @@ class Showing:
         self._forget(at_s)
         state, since_s = self._base
         turns: list[State] = [t for t in TROUBLES if t in self._troubles]
-        turns += [state] if turns and state is State.SCANNING else []
+        turns += [state] if turns and state in (State.SCANNING, State.ASLEEP) else []
         if turns:
             turn, into_s = divmod(at_s - self._turns_from_s, TURN_S)
             return turns[int(turn) % len(turns)], into_s

@@ -111,6 +111,13 @@ def test_showing_the_same_again_does_not_start_it_anew() -> None:
     assert showing.current(10) == (State.NO_FIX, 10)
 
 
+def test_a_pause_is_seen_beside_a_trouble() -> None:
+    showing = Showing()
+    showing.show(State.LENS, 0)
+    showing.show(State.ASLEEP, 1)
+    assert [shown(showing, 1.1 + n * TURN_S) for n in range(2)] == [State.LENS, State.ASLEEP]
+
+
 def test_a_trouble_takes_turns_with_scanning_and_is_forgotten_when_it_is_not_told_again() -> None:
     showing = Showing()
     showing.show(State.SCANNING, 0)

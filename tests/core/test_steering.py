@@ -1,5 +1,6 @@
 """What is asked between two frames: pause, go on, a new walk, a wipe, the end."""
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -88,6 +89,44 @@ def test_paused_means_that_no_frame_is_taken_and_the_watchdog_is_fed(loop: Loop)
     loop.steering.ask(Action.TOGGLE)
     until(lambda: loop.lens.taken > taken + 3)
     assert len(loop.walks) == 1
+
+
+class LostLens(Lens):
+    """No frame comes until it is plugged in; it tends what is asked meanwhile."""
+
+    def __init__(self, steering: Steering) -> None:
+        super().__init__(frames=1)
+        self.steering, self.plugged = steering, threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        while not self.plugged.wait(0.01):
+            self.steering.tend()
+        yield from super().frames()
+
+
+def test_a_pause_is_told_and_kept_where_no_frame_comes() -> None:
+    fed: list[float] = []
+    shown = io.StringIO()
+    steering = Steering(wipe=lambda: None, alive=lambda: fed.append(time.monotonic()))
+    steering.attach(ConsolePanel(shown))
+    lens, looked_at = LostLens(steering), []
+    thread = threading.Thread(
+        target=lambda: [looked_at.extend(walk.frames()) for walk in steering.walks(lens)]
+    )
+    thread.start()
+    steering.ask(Action.TOGGLE)
+    until(lambda: len(fed) > 3)
+    steering.ask(Action.TOGGLE)
+    until(lambda: "searching" in shown.getvalue())
+    steering.ask(Action.TOGGLE)
+    until(lambda: shown.getvalue() == "_ asleep\n~ searching\n_ asleep\n")
+    lens.plugged.set()
+    until(lambda: lens.taken)
+    time.sleep(0.3)
+    steering.ask(Action.GO_ON)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert looked_at == [], "the frame came while it was paused"
 
 
 @pytest.mark.parametrize("paused", [False, True])

@@ -286,6 +286,9 @@ def test_the_code_is_told_first_and_the_page_outlives_a_lost_lens(tmp_path: Path
         run.pull()
         until(lambda: troubles(phone).startswith("The lens is lost"), 60)
         assert phone.post("/ask", json={"what": "pause"}).status_code == 204
+        until(lambda: view(phone)["text"] == "Paused", 20)
+        assert phone.post("/ask", json={"what": "go on"}).status_code == 204
+        until(lambda: view(phone)["text"] == "Not looking", 20)
         run.process.terminate()
         run.process.wait(60)
         with pytest.raises(httpx.TransportError):
