@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Route, expect
 from playwright.sync_api import Page as Screen
 
 from scanner.core.blink import State
@@ -232,6 +232,38 @@ def test_nothing_stays_on_the_phone(page: Page, phone: Phone) -> None:
     screen.reload()
     expect(screen.locator("#code")).to_be_visible()
     assert "dome" not in screen.content()
+
+
+@pytest.mark.usefixtures("device")
+def test_an_answer_that_comes_after_the_page_was_hidden_is_not_drawn(phone: Phone) -> None:
+    screen = phone.inside()
+    under_way: list[Route] = []
+    screen.route("**/view", lambda route: under_way.append(route))  # noqa: PLW0108 - gets a mark
+    until(lambda: screen.wait_for_timeout(20) or under_way)
+    screen.evaluate(
+        """() => { Object.defineProperty(document, "hidden", { value: true, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange")); }"""
+    )
+    with screen.expect_response("**/view"):
+        under_way.pop().continue_()
+    screen.wait_for_timeout(300)
+    for shown in ("finds", "facts", "state-text", "sums"):
+        expect(screen.locator(f"#{shown}")).to_be_empty()
+
+
+@pytest.mark.usefixtures("device")
+def test_a_page_that_could_not_be_closed_says_so(phone: Phone) -> None:
+    screen = phone.inside()
+    screen.route("**/leave", lambda route: route.abort())
+    leave = screen.get_by_role("button", name="Close this page for good")
+    leave.tap()
+    expect(screen.locator("#leave-note")).to_contain_text("Still open")
+    expect(screen.locator("#code")).to_be_hidden()
+    assert faults(screen) == []
+    screen.unroute("**/leave")
+    leave.tap()
+    expect(screen.locator("#code")).to_be_visible()
+    assert "Still open" not in screen.locator("body").inner_text()
 
 
 def test_a_scanner_that_is_away_is_told_and_nothing_can_be_asked(

@@ -77,7 +77,7 @@ function forget() {
   list("troubles", [], (x) => x);
   list("facts", [], (x) => x);
   list("finds", [], (x) => x);
-  for (const id of ["state-text", "state-detail", "sums", "leaves"]) setText(id, "");
+  for (const id of ["state-text", "state-detail", "sums", "leaves", "leave-note"]) setText(id, "");
   if (at("sure").open) at("sure").close();
   answer = "";
 }
@@ -100,9 +100,12 @@ async function refresh() {
       open(false);
       return;
     }
+    const view = await response.json();
+    if (document.hidden) return; // it was asked for before
     open(true);
-    show(await response.json());
+    show(view);
   } catch {
+    if (document.hidden) return;
     at("state").dataset.tone = "bad";
     setText("state-text", "The scanner does not answer");
     setText("state-detail", "Is the link up?");
@@ -152,6 +155,7 @@ at("wipe").addEventListener("click", async () => {
   const response = await ask({ what: "wipe" });
   if (!response || !response.ok) return;
   answer = (await response.json()).answer;
+  if (document.hidden) return;
   at("sure").showModal();
   at("keep").focus();
 });
@@ -162,11 +166,10 @@ at("wipe-now").addEventListener("click", async () => {
   if (response && response.status === 409) setText("state-detail", "Too late: press Wipe again.");
 });
 at("leave").addEventListener("click", async () => {
-  try {
-    await call("/leave", {});
-  } finally {
-    open(false);
-  }
+  setText("leave-note", "");
+  const response = await call("/leave", {}).catch(() => null);
+  if (response && (response.ok || response.status === 401)) open(false);
+  else setText("leave-note", "Still open: the scanner does not answer. Try again.");
 });
 document.addEventListener("visibilitychange", () => (document.hidden ? forget() : refresh()));
 window.addEventListener("pagehide", forget);
