@@ -71,7 +71,7 @@ class PageLink:
             self._lines += [Line(new_walk=True), self._state]
 
     def close(self) -> None:
-        """Hang up; may be called twice."""
+        """Tell what waits, where somebody listens, and hang up; may be called twice."""
         self._closed.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_S)
@@ -93,8 +93,9 @@ class PageLink:
         asked = b""
         with self._lock:
             self._lines.appendleft(self._state)
-        while not self._closed.is_set():
-            if time.monotonic() >= next_facts_s:
+        while True:
+            closing = self._closed.is_set()  # what was told before that still gets there
+            if not closing and time.monotonic() >= next_facts_s:
                 next_facts_s = time.monotonic() + FACTS_S
                 for name, fact in list(self._facts.items()):
                     self._send(link, Line(fact=name, detail=_told(fact)))
@@ -102,6 +103,8 @@ class PageLink:
                 with self._lock:
                     line = self._lines.popleft()
                 self._send(link, line)
+            if closing:
+                return
             try:
                 data = link.recv(ASK_BYTES)
             except TimeoutError:

@@ -5,6 +5,7 @@ of at most ``MOST_BODY`` bytes; answers that no browser keeps. ``Host`` and ``Or
 own, so that no page from elsewhere can reach in through the phone's browser.
 """
 
+import http.client
 import http.server
 import ipaddress
 import re
@@ -77,6 +78,12 @@ def own_address(text: str) -> str:
     return text
 
 
+def host_of(address: str, port: int) -> str:
+    """What browsers send as ``Host``: without the port where that is HTTP's own."""
+    host = f"[{address}]" if ":" in address else address
+    return host if port == http.client.HTTP_PORT else f"{host}:{port}"
+
+
 class PageServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
     """Serves the page until it is told to shut down.
 
@@ -111,8 +118,7 @@ class PageServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
                 f"page.address: {address[0]} port {address[1]}: {e.strerror}",
                 hint="is the link up? `ip -brief address` shows this device's addresses",
             ) from e
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        self.host = f"{host}:{self.server_address[1]}"
+        self.host = host_of(address[0], int(self.server_address[1]))
 
     def server_bind(self) -> None:
         """Without asking a name server who we are, as HTTPServer would."""

@@ -14,7 +14,7 @@ from scanner.core.button import Action
 from scanner.errors import ConfigError
 from scanner.phone import codes, lines
 from scanner.phone.link import PageLink
-from scanner.phone.server import own_address
+from scanner.phone.server import host_of, own_address
 from scanner.phone.walk import Walk
 from scanner.wall import landlock
 from tests.cli.test_commands import error_of, scanner
@@ -77,6 +77,32 @@ def test_the_phone_sees_this_walks_finds_newest_first(page: Page, watch: Watch) 
     until(lambda: view(phone)["facts"] == {"fix": "good to 4 m"})
     watch.link.new_walk()
     until(lambda: view(phone)["finds"] == [])
+
+
+def test_what_is_told_right_before_the_end_still_gets_there(page: Page, watch: Watch) -> None:
+    phone = page.phone()
+    watch.link.show("scanning")
+    until(lambda: view(phone)["state"] == "scanning")
+    for state, text in (("seen", "dome, 9 views, ±4 m"), ("found", "1 site"), ("done", "")):
+        watch.link.show(state, text)
+    watch.link.close()
+    until(lambda: not view(phone)["running"])
+    shown = view(phone)
+    assert (shown["state"], shown["sites"], len(shown["finds"])) == ("done", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "host"),
+    [
+        ("10.55.0.1", 8480, "10.55.0.1:8480"),
+        ("10.55.0.1", 80, "10.55.0.1"),
+        ("fd00::1", 80, "[fd00::1]"),
+        ("fd00::1", 8480, "[fd00::1]:8480"),
+    ],
+)
+def test_the_host_is_named_as_browsers_name_it(address: str, port: int, host: str) -> None:
+    sent = httpx.Request("GET", f"http://{host_of(address, port)}/")
+    assert sent.headers["Host"] == host_of(address, port) == host
 
 
 def test_troubles_are_told_in_words(page: Page, watch: Watch) -> None:
