@@ -24,11 +24,24 @@ ROOT = Path(__file__).parents[2]
 LAMP, RED, YELLOW, GREEN, BUZZER, BUTTON = 17, 22, 23, 24, 4, 3
 
 
+class Unpowered(Exception):  # noqa: N818 - as lgpio's: of no common base
+    """What the library of the pins raises."""
+
+
+class LoosePin(MockPin):
+    """An output that nothing can switch on."""
+
+    def _set_state(self, value: int) -> None:
+        if value:
+            raise Unpowered("GPIO busy")
+        super()._set_state(value)
+
+
 class Bench:
     """A panel with pins that can be watched and a button that can be pressed."""
 
-    def __init__(self, **settings: object) -> None:
-        self.factory = MockFactory()
+    def __init__(self, pin: type[MockPin] = MockPin, **settings: object) -> None:
+        self.factory = MockFactory(pin_class=pin)
         self.asked: list[Action] = []
         pins = {"lamp": LAMP, "buzzer": BUZZER, "button": BUTTON} | settings
         self.panel = GpioPanel(PanelSettings(**pins), self.asked.append, pins=self.factory)
@@ -98,6 +111,16 @@ def test_a_press_pauses_and_a_double_one_begins_a_new_walk(bench: Bench, times: 
     until(lambda: bench.asked)
     time.sleep(0.6)
     assert bench.asked == [Action.TOGGLE if times == 1 else Action.NEW_WALK]
+
+
+def test_a_lamp_that_cannot_be_driven_does_not_take_the_button_with_it() -> None:
+    bench = Bench(LoosePin)
+    bench.panel.show(State.FOUND)
+    time.sleep(0.3)
+    for number in (1, 2):
+        bench.press()
+        until(lambda number=number: bench.asked == [Action.TOGGLE] * number, 5)
+    bench.panel.close()
 
 
 def test_wiping_takes_five_seconds_and_a_second_press(bench: Bench) -> None:
