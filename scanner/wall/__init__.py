@@ -14,6 +14,7 @@ The units in ``systemd/`` build the same wall from outside. Not reversible, and 
 children.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -213,7 +214,10 @@ def _refuse_open_network() -> None:
 
 def _limit_growth(data: Path) -> None:
     """No file of ours becomes larger than the outbox may."""
-    largest = max((p.stat().st_size for p in data.iterdir()), default=0)
+    largest = 0
+    for path in data.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # as SQLite's log, removed in between
+            largest = max(largest, path.stat().st_size)
     limit = largest + GROWTH_BYTES
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     if hard == resource.RLIM_INFINITY or limit < hard:

@@ -57,6 +57,16 @@ def test_nothing_gets_through_the_wall_of_watch(tmp_path: Path, secret: Path) ->
     assert not list((tmp_path / "data").glob("*.jpg"))
 
 
+def test_a_file_that_goes_while_the_wall_is_built_is_no_matter(
+    tmp_path: Path, secret: Path
+) -> None:
+    """SQLite removes its log when it is done; here a name that leads nowhere."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "gone").symlink_to(data / "no such file")
+    assert probe("watch", data, secret)["records"] == 1
+
+
 def test_relay_reaches_the_network_and_nothing_else(tmp_path: Path, secret: Path) -> None:
     tried = probe("relay", tmp_path / "data", secret)
     assert tried.pop("landlock") == landlock.version()
