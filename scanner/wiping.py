@@ -9,6 +9,7 @@ last, so that after a power cut the next start goes on with the wipe.
 Flash keeps old copies where no program reaches; records were sealed before they reached it.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,14 +81,18 @@ def markable(data: Path) -> Iterator[None]:
     path = data / MARK
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_SH)
     except OSError as e:
         raise StoreError(f"{path}: cannot be made: {e.strerror}") from e
     try:
         yield
     finally:
-        if not begun(data):
-            path.unlink(missing_ok=True)
+        with suppress(BlockingIOError):  # another `watch` on this folder may still want it
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not begun(data):
+                path.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def wipe_now(data: Path, config_file: Path) -> list[Path]:

@@ -186,3 +186,12 @@ def test_the_mark_can_be_set_where_no_file_can_be_made(tmp_path: Path) -> None:
     with wiping.markable(data):
         pass
     assert list(data.iterdir()) == []
+
+
+def test_a_watch_that_ends_leaves_the_mark_to_another_on_the_same_folder(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with wiping.markable(data):
+        with wiping.markable(data):
+            pass
+        assert (data / wiping.MARK).exists()
+    assert list(data.iterdir()) == []
