@@ -228,6 +228,8 @@ class EdgeTpu:
 
     def _give_up(self, why: str) -> None:
         ailing = self._running and self._there()
+        if self._running and not ailing:
+            self._rest_s = FIRST_REST_S  # pulled out
         self._running, self._asked = False, b""
         self._state = f"lost: {why}"
         if self._channel:
