@@ -33,7 +33,7 @@ store.close()
 WATCH = """\
 [Service]
 ExecStartPre=/usr/bin/python3 -I /usr/share/test/probe.py /run/scanner/probe.json
-ExecStartPre=+/bin/cp /run/scanner/probe.json /var/watch.json
+ExecStartPre=+/bin/sh -c '[ -e /var/watch.json ] || cp /run/scanner/probe.json /var/watch.json'
 ExecStart=
 ExecStart=/opt/scanner/bin/scanner watch --source /usr/share/test/walk \\
     --track /usr/share/test/walk.gpx
