@@ -5,7 +5,6 @@ of at most ``MOST_BODY`` bytes; answers that no browser keeps. ``Host`` and ``Or
 own, so that no page from elsewhere can reach in through the phone's browser.
 """
 
-import http.client
 import http.server
 import ipaddress
 import re
@@ -25,6 +24,7 @@ from scanner.errors import UNREADABLE, ConfigError, DeviceError
 from scanner.phone.codes import Door
 from scanner.phone.walk import Walk
 
+WEB_PORT: Final = 80  # a browser leaves it out
 MOST_CONNECTIONS: Final = 8
 MOST_BODY: Final = 512
 LIFE_S: Final = 15.0
@@ -81,7 +81,7 @@ def own_address(text: str) -> str:
 def host_of(address: str, port: int) -> str:
     """What browsers send as ``Host``: without the port where that is HTTP's own."""
     host = f"[{address}]" if ":" in address else address
-    return host if port == http.client.HTTP_PORT else f"{host}:{port}"
+    return host if port == WEB_PORT else f"{host}:{port}"
 
 
 class PageServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
