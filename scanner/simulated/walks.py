@@ -67,6 +67,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 2.0  # detections per second
     lens_height_m: float = 1.5
     pitch_deg: float = 8.0
+    hung_m: float | None = None  # how high the camera hangs; None: as they do
 
 
 def wander(
@@ -96,7 +97,7 @@ def walk_past(rng: np.random.Generator, setting: Setting, origin: Origin) -> Tra
         mount_pitch_deg=setting.pitch_deg,
         height_m=setting.lens_height_m,
     )
-    up = hung_m(rng) - setting.lens_height_m
+    up = (setting.hung_m or hung_m(rng)) - setting.lens_height_m
     size = model.HEAD_SIZE_M[Kind.DOME] * math.exp(rng.normal(0, model.SIZE_SIGMA))
     count = int(FAR_M / SPEED_MPS * setting.rate) + 1
     east = wander(rng, count, errors.gnss_m, GNSS_CORRELATION_S, step_s)

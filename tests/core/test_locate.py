@@ -10,6 +10,7 @@ from scanner.core.geometry import LensModel, Origin
 from scanner.core.locate import locate
 from scanner.core.tracking import glimpse
 from scanner.records import Box, Detection, Kind, NotLocated, Pose, Sighting, Track
+from scanner.simulated.walks import Errors, Setting, walk_past
 
 ORIGIN = Origin(55.752, 37.6175)
 LENS = LensModel(width_px=1280, height_px=720, hfov_deg=66.0, mount_pitch_deg=8, height_m=1.5)
@@ -70,6 +71,23 @@ def test_errors_are_small_and_the_stated_ones_true() -> None:
     assert np.median(errors) < 3.0
     assert np.percentile(errors, 95) < 6.5
     assert 0.6 < np.mean(normalised) / 2 < 1.4
+
+
+@pytest.mark.parametrize("hung_m", [2.5, 9.0, 12.0])
+def test_one_that_hangs_high_or_low_is_not_drawn_to_who_walks_by(hung_m: float) -> None:
+    """Drawn from both sides, it would be two."""
+    rng = np.random.default_rng(3)
+    errors = Errors(gnss_m=0.01)
+    setting = Setting(offset_m=6.0, hfov_deg=66.0, errors=errors, hung_m=hung_m)
+    normalised = []
+    for _ in range(60):
+        result = locate(walk_past(rng, setting, ORIGIN))
+        assert isinstance(result, Sighting)
+        east, north = ORIGIN.enu_from_geodetic(result.lat_deg, result.lon_deg)
+        c, error = result.relative, np.array([east - 6.0, north])
+        covariance = np.array([[c.ee, c.en], [c.en, c.nn]])
+        normalised.append(float(error @ np.linalg.solve(covariance, error)))
+    assert np.mean(normalised) / 2 < 2.2
 
 
 def test_one_wrong_association_does_not_pull_the_answer() -> None:
