@@ -50,8 +50,9 @@ def command(folder: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def started(folder: Path) -> "subprocess.Popen[str]":
+    ours = ["env", "--default-signal=HUP,INT,TERM"]  # as at a terminal, however the tests run
     running = subprocess.Popen(
-        ["unshare", "--map-root-user", folder / "scanner", "watch"],
+        [*ours, "unshare", "--map-root-user", folder / "scanner", "watch"],
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert running.stdout
