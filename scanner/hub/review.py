@@ -234,7 +234,7 @@ def checked(tags: Mapping[str, str]) -> dict[str, str]:
     if not tags:
         raise UsageError("no tags are given", hint="as in camera:mount=pole")
     for key, value in tags.items():
-        rule = osm.PICKED.get(key) or (osm.RULES[key] if key == "surveillance:type" else None)
+        rule = osm.PICKED.get(key)
         if not rule:
             raise UsageError(f"{key}: not a tag that reviewers set", hint=", ".join(osm.PICKED))
         wrong = rule(value) if value and (key, value) not in PRIVATE else None
