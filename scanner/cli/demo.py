@@ -125,7 +125,7 @@ def _await_records(data: Path) -> None:
     last, since = -1, time.monotonic()
     while time.monotonic() < deadline:
         with open_outbox(data / "device") as outbox:
-            waiting = len(outbox.waiting())
+            waiting = outbox.count()
         with closing(open_store(data / "hub" / DATABASE)) as store:
             records, _ = store.counts()
         if records != last:

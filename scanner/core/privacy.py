@@ -19,7 +19,7 @@ DAY_S: Final = 86_400
 QUARTER_DAYS: Final = 91  # thirteen weeks, the same ones for every device
 VIEW_BANDS: Final = (4, 8, 16, 32)  # lower ends of bands 1 to 4
 SCORE_BANDS: Final = (0.4, 0.55, 0.7, 0.85)
-COMMON_M: Final = (4.0, 12.0, 40.0, 120.0, 600.0)  # a record's own error
+COMMON_M: Final = (2.0, 6.0, 20.0, 60.0, 600.0)  # a record's own error
 CM_MAX: Final = 65_535
 # So long without a frame is a stay: the walk has ended. Less is a wrong press that is mended, or a
 # lens that comes back; within a minute nobody comes home and leaves again.

@@ -83,6 +83,10 @@ class MemoryStore:
         """All records, due first at the front."""
         return sorted(self._records.values(), key=lambda r: r.due_s)
 
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._records)
+
     def close(self) -> None:
         """Nothing is held open."""
 

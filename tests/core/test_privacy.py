@@ -40,7 +40,7 @@ def test_a_record_says_where_the_camera_is_and_which_day_it_was() -> None:
     (entry,) = record.cameras
     assert (entry.lat_e7, entry.lon_e7) == (557520123, 376175321)
     assert (record.bucket_days, record.bucket) == (1, int(NOON // 86400))
-    assert record.common_sigma_cm == 400
+    assert record.common_sigma_cm == 200
     assert (entry.ee_cm2, entry.nn_cm2, entry.height_dm) == (10000, 15000, 42)
     assert (entry.views_band, entry.score_band) == (2, 3)
 
@@ -70,7 +70,7 @@ def test_the_order_of_the_walk_is_not_in_the_record(shuffler: random.Random) -> 
 def test_a_receiver_is_not_told_by_how_well_it_thinks_it_does(sigma_m: float) -> None:
     told_m = decided(sighting(common_sigma_m=sigma_m)).common_sigma_cm / 100
     assert told_m in privacy.COMMON_M
-    if 2.3 <= sigma_m <= 60.0:
+    if 1.2 <= sigma_m <= 100.0:
         assert 0.54 < told_m / sigma_m < 1.85, "far off, the hub would weigh the walk wrongly"
 
 
