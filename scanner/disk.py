@@ -78,13 +78,15 @@ def make_folder(folder: Path, *, mode: int = 0o755) -> None:
 def own_file(path: Path) -> None:
     """A file that nobody else reads, empty where there was none; raises StoreError.
 
-    What SQLite writes beside a database is kept from others as the database is.
+    What SQLite writes beside a database is kept from others as the database is. One that is there
+    is not opened: closing it would take away the locks of every connection that this process has
+    to it (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        with contextlib.suppress(PermissionError):  # somebody else's, who lets us write
-            os.fchmod(handle, 0o600)
-        os.close(handle)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        with contextlib.suppress(OSError):  # somebody else's, who lets us write
+            path.chmod(0o600)
     except OSError as e:
         raise StoreError(f"{path}: cannot be opened: {e.strerror}") from e
 

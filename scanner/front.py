@@ -151,7 +151,7 @@ def fix_fact(positions: LivePositions) -> str:
 
 def outbox_fact(store: RecordStore) -> str:
     """How much waits to be sent."""
-    waiting = len(store.waiting())
+    waiting = store.count()
     return f"{waiting} record{'' if waiting == 1 else 's'} wait{'s' if waiting == 1 else ''}"
 
 

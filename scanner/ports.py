@@ -85,6 +85,9 @@ class RecordStore(Protocol):
     def waiting(self) -> list[Waiting]:
         """All records, due first at the front."""
 
+    def count(self) -> int:
+        """How many wait, without reading them."""
+
     def close(self) -> None:
         """Close the store; may be called twice."""
 

@@ -131,7 +131,7 @@ class Relay:
                 pauses.reset()
             except BrokerError as e:
                 pause = max(pause, pauses.after_failure())
-                waiting = len(self._store.waiting())
+                waiting = self._store.count()
                 self._tell(f"{e}; {waiting} waiting, next try in {pause:.0f} s")
             stop = wait(pause)
         self._publisher.close()
@@ -182,7 +182,7 @@ class Relay:
         while batch := self._due():
             sent += self._send_all(batch)
         if sent:
-            waiting = len(self._store.waiting()) - len(self._held) - len(self._sent)
+            waiting = self._store.count() - len(self._held) - len(self._sent)
             self._tell(f"sent {sent}, {waiting} waiting")
 
     def _send_all(self, batch: list[Waiting]) -> int:

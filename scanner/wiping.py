@@ -24,7 +24,7 @@ from scanner.storage import known, outbox, tokens
 MAPPED: Final = "-shm"  # into the memory of whoever has a database open
 LEFT_OVER: Final = ("", "-wal", "-journal", MAPPED)
 EXIT_WIPED: Final = 80  # of ``watch``: its person wiped the device, nothing is to start again
-MARK: Final = "wipe-begun"  # in the data folder; without content, a wipe is only possible
+MARK: Final = outbox.WIPE_MARK  # in the data folder; without content, a wipe is only possible
 # Beside scanner.toml: whose campaign this is, the password of its broker, the name of a wireless
 # network, which public maps place within metres.
 SETTINGS: Final = (enrolment.FILE, enrolment.CA_FILE, "mqtt-password", "wifi.conf")
@@ -111,9 +111,10 @@ def wipe_now(data: Path, config_file: Path) -> list[Path]:
 
 
 def finish(data: Path, config_file: Path) -> list[Path]:
-    """The other half, by whoever may reach all of it; returns what could not be wiped.
+    """The other half, by whoever may reach all of it; returns what could not be overwritten.
 
-    The mark goes when nothing is left.
+    At least their names go. The mark goes, too: it stands for a wipe that was cut short, and this
+    one was not. It would wipe for ever what a person sets up after it.
     """
     left: list[Path] = []
     for _ in range(ROUNDS):
@@ -121,6 +122,11 @@ def finish(data: Path, config_file: Path) -> list[Path]:
         if not found(data, config_file):
             unmark(data)
             return []
+    for path in left:
+        with suppress(OSError):
+            _remove(path)
+    if left:
+        unmark(data)
     return left
 
 

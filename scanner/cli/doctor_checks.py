@@ -73,7 +73,7 @@ def _disk(device: Device) -> str:
     waiting = 0
     if (data / FILE_NAME).is_file():
         with open_outbox(data) as store:
-            waiting = len(store.waiting())
+            waiting = store.count()
     free = shutil.disk_usage(place).free
     if free < MIN_FREE_BYTES:
         raise StoreError(f"{place}: {free // 1024**2} MiB free", hint="50 MiB are wanted")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scanner import config as settings
 from scanner import enrolment, signing
-from scanner.cli import add_config_option
+from scanner.cli import add_config_option, say
 from scanner.disk import make_folder, replace, replace_secret
 from scanner.enrolment import Enrolment, Signed
 from scanner.errors import ConfigError, StoreError, UsageError, from_checkout
@@ -185,22 +185,28 @@ def _canonical(signed: Signed) -> str:
 def _install(target: Path, found: Enrolment, text: str, before: Signed | None) -> None:
     """The enrolment last: until it is there, nothing else of it counts.
 
-    Before it goes what belongs to another broker, the enrolment that names it last: at no time is
+    What it brings is written even if nothing else of it is new: it may have been lost. Before it
+    goes what belongs to another broker, the enrolment that names it last: at no time is
     there one broker's name with another's password.
     """
     # As root on a device: its services read it. As a person: nobody else does.
     shared = 0o644 if os.geteuid() == 0 else 0o600
     ca, password = target.with_name(enrolment.CA_FILE), target.with_name(PASSWORD_FILE)
     other = before is None or enrolment.decode(before.body).broker != found.broker
+    if other and password.exists() and not found.broker.password:
+        say(
+            f"scanner: note: {password} goes, as it may be another broker's: if this campaign's"
+            " wants one, put it there again"
+        )
     try:
         make_folder(target.parent)
         for old in (ca, password, target) if other else ():
             overwrite(old)
-        if found.broker.ca and other:
+        if found.broker.ca:
             pem = ssl.DER_cert_to_PEM_cert(found.broker.ca)
             replace(ca, pem.encode(), mode=shared, whatever_umask=True)
-        if found.broker.password and other:
-            replace(password, f"{found.broker.password}\n".encode(), mode=0o600)
+        if found.broker.password:
+            replace_secret(password, f"{found.broker.password}\n".encode(), mode=0o600)
         # The old one may name another campaign.
         replace_secret(target, text.encode(), mode=shared, whatever_umask=True)
     except StoreError as e:

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         return run_wipe(argparse.Namespace(data=data, config=args.config, yes=True, finish=False))
     if not code:
         with open_outbox(data) as store:
-            print(f"outbox: {len(store.waiting())} waiting", file=sys.stderr)
+            print(f"outbox: {store.count()} waiting", file=sys.stderr)
     return code
 
 
@@ -87,10 +87,13 @@ def _show_page(children: list[Process], args: argparse.Namespace, data: Path) ->
 class Sender:
     """A relay, started again where only that lets it see its name servers."""
 
-    def __init__(self, children: list[Process], command: list[str]) -> None:
+    def __init__(
+        self, children: list[Process], command: list[str], *, steady_s: float = STEADY_S
+    ) -> None:
         self._children, self._command = children, command
+        self._steady_s = steady_s
         self._tries = TRIES
-        self._told = False
+        self._code: int | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -99,12 +102,14 @@ class Sender:
 
     def ended(self) -> int | None:
         """Its exit code once it has ended for good; a failure is told. None: it is at work."""
+        if self._code is not None:
+            return self._code
         code = self._process.poll()
         if code == WallError.exit_code and self._may_again():
             self._begin()
             return None
-        if code and not self._told:
-            self._told = True
+        self._code = code
+        if code:
             print(
                 f"scanner: note: the relay has ended with {code}: nothing is sent any more,"
                 " records wait in the outbox",
@@ -113,7 +118,7 @@ class Sender:
         return code
 
     def _may_again(self) -> bool:
-        steady = time.monotonic() - self._began_s > STEADY_S
+        steady = time.monotonic() - self._began_s > self._steady_s
         self._tries = TRIES if steady else self._tries
         self._tries -= 1
         return self._tries >= 0

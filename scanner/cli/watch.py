@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     Where a wipe was begun and cut short, that goes on instead.
     """
     if begun(args.data or data_folder()):
+        say("scanner: note: a wipe was begun here: that goes on, and nothing is looked for")
         wipe_now(args.data or data_folder(), args.config or find())
         with closing(Service()) as service:
             service.ready()  # systemd takes an end before this word for a failure

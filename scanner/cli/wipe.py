@@ -11,7 +11,7 @@ from scanner.config import find
 from scanner.errors import StoreError, UsageError
 from scanner.outgoing import data_folder
 from scanner.storage import outbox
-from scanner.wiping import begun, finish, found, markable, wipe_now
+from scanner.wiping import begun, finish, found, markable, unmark, wipe_now
 
 SYSTEMD: Final = Path("/run/systemd/system")
 HONESTLY: Final = """\
@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         with suppress(StoreError):  # without a mark it goes as far, but once
             stack.enter_context(markable(data))
         left = wipe_now(data, config_file)
+        unmark(data)  # it came to its end: what is left, a person is told
     print(f"{len(files) - len(left)} files overwritten and removed.")
     _tell_of(left)
     others = sorted(p.name for p in data.iterdir()) if data.is_dir() else []
@@ -76,10 +77,15 @@ def _finish(data: Path, config_file: Path) -> int:
 
 def _tell_of(left: list[Path]) -> None:
     """Raises StoreError if a wipe has left something."""
+    if stays := [path for path in left if path.exists()]:
+        raise StoreError(
+            f"not wiped: {', '.join(map(str, stays))}",
+            hint="`sudo scanner wipe` tries again; what stays then goes only with the card",
+        )
     if left:
         raise StoreError(
-            f"not wiped: {', '.join(map(str, left))}",
-            hint="`sudo scanner wipe` tries again; what stays then goes only with the card",
+            f"removed, but not overwritten: {', '.join(map(str, left))}",
+            hint="what they held goes only with the card",
         )
 
 

@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 
 FILE_NAME: Final = "outbox.sqlite3"
 OWN_FOLDER: Final = "own"  # of the data folder: an outbox that nobody sends, for the finder
+WIPE_MARK: Final = "wipe-begun"  # of the data folder; with content, all in it is being wiped
 SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 10.0
 SCHEMA: Final = """
@@ -76,6 +77,12 @@ class Outbox:
         """Whether its file still has its name; SQLite itself goes on without."""
         return self._path.exists()
 
+    @property
+    def _wiped(self) -> bool:
+        """Whether it is being overwritten; finders' own copies lie a folder deeper."""
+        marks = (folder / WIPE_MARK for folder in (self.folder, self.folder.parent))
+        return any(mark.is_file() and mark.stat().st_size for mark in marks)
+
     def add(self, payload: bytes, *, due_s: int = 0) -> str:
         """Keep a sealed record and return its id; on return it survives a power cut."""
         name = id_of(payload)
@@ -102,6 +109,13 @@ class Outbox:
     def waiting(self) -> list[Waiting]:
         """All records, due first at the front."""
         return self._select("ORDER BY due_s, id", ())
+
+    def count(self) -> int:
+        """How many wait, without reading them."""
+        query = f"SELECT count(*) FROM record WHERE {WHOLE}"  # noqa: S608 - our own words
+        with self._mapped():
+            (number,) = self._mended(lambda: self._db.execute(query).fetchone())
+        return int(number)
 
     def settle(self) -> None:
         """Write the file anew in the order of the ids and empty the log, where nobody else writes.
@@ -138,7 +152,7 @@ class Outbox:
         try:
             return action()
         except sqlite3.DatabaseError as e:
-            if not is_worn(e) or not self.there:  # or was it wiped?
+            if not is_worn(e) or not self.there or self._wiped:
                 raise
             write_anew(self._db, SCHEMA, WHOLE)
             self._tell(f"{self._path}: the card is worn: records that it damaged are lost")

@@ -18,7 +18,7 @@ import pytest
 from scanner.core.wire import SEALED_BYTES
 from scanner.core.wire import record_id as id_of
 from scanner.errors import StoreError
-from scanner.storage.outbox import FILE_NAME, Outbox
+from scanner.storage.outbox import FILE_NAME, WIPE_MARK, Outbox
 
 WRITER = """
 import os, sys
@@ -124,6 +124,26 @@ def test_what_was_sent_leaves_the_log_while_all_stays_open(tmp_path: Path) -> No
     assert not any(marker in path.read_bytes() for path in relay.files)
     relay.close()
     watch.close()
+
+
+def relay_sees(folder: Path) -> int:
+    """How many wait, for another process that opens the outbox and ends."""
+    code = (
+        "import sys; from pathlib import Path; from scanner.storage.outbox import Outbox;"
+        "store = Outbox(Path(sys.argv[1])); print(store.count()); store.close()"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    return int(told.stdout)
+
+
+def test_two_connections_of_one_process_keep_the_log_from_others(tmp_path: Path) -> None:
+    with closing(Outbox(tmp_path)) as watch, closing(Outbox(tmp_path)) as counted:
+        watch.add(b"one")
+        assert relay_sees(tmp_path) == 1
+        watch.add(b"two")
+        assert relay_sees(tmp_path) == counted.count() == watch.count() == 2
 
 
 def on_card(folder: Path, names: Iterable[str]) -> list[str]:
@@ -282,7 +302,7 @@ def worn(stocked: Path, folder: Path, kind: int, number: int) -> tuple[set[str],
 
 
 @pytest.mark.parametrize("number", [0, 7, 19, -1])
-@pytest.mark.parametrize("first", ["settle", "due", "waiting"])
+@pytest.mark.parametrize("first", ["settle", "due", "waiting", "count"])
 def test_a_worn_page_costs_its_own_records_only(
     stocked: Path, tmp_path: Path, first: str, number: int
 ) -> None:
@@ -290,8 +310,10 @@ def test_a_worn_page_costs_its_own_records_only(
     assert 0 < len(lost) < 12
     told: list[str] = []
     with closing(Outbox(tmp_path, tell=told.append)) as store:
-        {"settle": store.settle, "due": lambda: store.due(0, 50), "waiting": store.waiting}[first]()
+        ways = {"due": lambda: store.due(0, 50), "waiting": store.waiting, "count": store.count}
+        ways.get(first, store.settle)()
         assert {r.record_id for r in store.waiting()} == names - lost
+        assert store.count() == len(names - lost)
         assert all(id_of(r.payload) == r.record_id for r in store.waiting())
         added = store.add(os.urandom(SEALED_BYTES))
         store.remove(*(names - lost))
@@ -319,6 +341,16 @@ def test_a_worn_page_is_mended_under_a_process_that_goes_on(stocked: Path, tmp_p
         assert {r.record_id for r in relay.waiting()} == names - lost
         added = relay.add(os.urandom(SEALED_BYTES))
         assert added in {r.record_id for r in watch.waiting()}
+
+
+def test_what_is_being_wiped_is_not_written_again(stocked: Path, tmp_path: Path) -> None:
+    worn(stocked, tmp_path, LEAF, 3)
+    with closing(Outbox(tmp_path)) as store:
+        before = (tmp_path / FILE_NAME).read_bytes()
+        (tmp_path / WIPE_MARK).write_bytes(b"1")
+        with pytest.raises(StoreError, match="malformed"):
+            store.waiting()
+        assert (tmp_path / FILE_NAME).read_bytes() == before
 
 
 def test_a_row_that_is_not_whole_does_not_survive_mending(stocked: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from scanner import config as settings
 from scanner import disk, enrolment, signing
 from scanner.app import has_tokens, hub_key, sealing_of
 from scanner.cli import main
+from scanner.cli.enrol import PASSWORD_FILE
 from scanner.core.wire import Record
 from scanner.errors import ConfigError
 from scanner.hub import cohorts, keys
@@ -305,6 +306,26 @@ def test_no_broker_gets_another_ones_password(scanner: Command, tmp_path: Path) 
         text, print_ = of_broker(tmp_path, host, password)
         assert scanner("enrol", text, "--fingerprint", print_, "--config", toml)[0] == 0
         assert mqtt_password(toml) == password
+
+
+def test_enrolling_again_brings_back_what_was_lost(scanner: Command, tmp_path: Path) -> None:
+    toml = tmp_path / "scanner.toml"
+    text, print_ = of_broker(tmp_path, "a", "of a")
+    for _ in range(2):
+        assert scanner("enrol", text, "--fingerprint", print_, "--config", toml)[0] == 0
+        assert mqtt_password(toml) == "of a"
+        toml.with_name(PASSWORD_FILE).unlink()
+
+
+def test_a_password_of_unknown_broker_that_goes_is_told(scanner: Command, tmp_path: Path) -> None:
+    toml = tmp_path / "scanner.toml"
+    toml.with_name(PASSWORD_FILE).write_text("by mouth\n")
+    text, print_ = of_broker(tmp_path, "a", "")
+    for told in (True, False):
+        code, _, said = scanner("enrol", text, "--fingerprint", print_, "--config", toml)
+        assert (code, "put it there again" in said) == (0, told)
+        assert mqtt_password(toml) == ("" if told else "by mouth")
+        toml.with_name(PASSWORD_FILE).write_text("by mouth\n")
 
 
 @pytest.mark.parametrize("last", ["enrolment.json", "mqtt-password"])

@@ -95,7 +95,9 @@ def test_a_wipe_that_was_cut_short_is_gone_on_with(data: Path) -> None:
     more = ["--data", data, "--config", data.parent / "scanner.toml"]
     refused = scanner("relay", "--broker", "127.0.0.1:9", *more)
     assert "a wipe is not finished" in error_of(refused, 74)
-    assert scanner("watch", *more).returncode == wiping.EXIT_WIPED
+    watch = scanner("watch", *more)
+    assert watch.returncode == wiping.EXIT_WIPED
+    assert "a wipe was begun here" in watch.stderr
     assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
     assert not (data.parent / enrolment.FILE).exists()
 
@@ -108,22 +110,42 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_file_that_cannot_be_overwritten_keeps_no_other(data: Path) -> None:
-    """The limit stands for a worn place of the card; then the card is whole again."""
-    worn = data / known.FILE_NAME
-    worn.write_bytes(PAYLOAD * 100)
+def limited(data: Path, how: str) -> "subprocess.CompletedProcess[str]":
+    """A wipe that cannot overwrite large files."""
     options = ["--data", str(data), "--config", str(data.parent / "scanner.toml")]
-    result = subprocess.run(
-        [sys.executable, "-c", LIMITED, "wipe", "--yes", *options],
+    return subprocess.run(
+        [sys.executable, "-c", LIMITED, "wipe", how, *options],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_file_that_cannot_be_overwritten_keeps_no_other(data: Path) -> None:
+    """The limit stands for a worn place of the card; then the card is whole again."""
+    worn = data / known.FILE_NAME
+    worn.write_bytes(PAYLOAD * 100)
+    result = limited(data, "--yes")
     assert f"not wiped: {worn}" in error_of(result, 74)
-    assert sorted(p.name for p in data.iterdir()) == sorted(["holiday.jpg", worn.name, wiping.MARK])
+    assert sorted(p.name for p in data.iterdir()) == sorted(["holiday.jpg", worn.name])
     assert sorted(p.name for p in data.parent.iterdir()) == ["data", "scanner.toml"]
-    assert wiped(data).returncode == 0  # it was begun: nobody is asked again
+    # Told is told: what is set up after it is no business of this wipe.
+    (data.parent / enrolment.FILE).write_text("of another campaign")
+    more = ["--data", data, "--config", data.parent / "scanner.toml"]
+    assert scanner("watch", *more).returncode != wiping.EXIT_WIPED
+    assert (data.parent / enrolment.FILE).exists()
+    assert wiped(data, "--yes").returncode == 0
     assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+
+
+def test_finishing_comes_to_an_end_where_a_file_cannot_be_overwritten(data: Path) -> None:
+    (data / wiping.MARK).write_bytes(b"1")
+    worn = data / known.FILE_NAME
+    worn.write_bytes(PAYLOAD * 100)
+    result = limited(data, "--finish")
+    assert f"removed, but not overwritten: {worn}" in error_of(result, 74)
+    assert [p.name for p in data.iterdir()] == ["holiday.jpg"]
+    assert "no wipe was begun" in wiped(data, "--finish").stdout
 
 
 REPLACING = """

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -251,8 +252,9 @@ def test_a_relay_whose_name_servers_have_changed_is_started_again(
     starts = tmp_path / "starts"
     script = f"import sys; open({str(starts)!r}, 'a').write('s'); sys.exit({code})"
     children: list[subprocess.Popen[bytes]] = []
-    sender = Sender(children, [sys.executable, "-c", script])
+    sender = Sender(children, [sys.executable, "-c", script], steady_s=5)
     until(lambda: sender.ended() is not None, 60)
+    time.sleep(6)  # ended for so long is not at work for so long
     assert sender.ended() == code
     assert len(starts.read_text()) == len(children) == (1 + TRIES if code == 71 else 1)
     assert capfd.readouterr().err.count(f"the relay has ended with {code}") == 1
