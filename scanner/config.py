@@ -200,15 +200,16 @@ def load(path: Path | None = None) -> Config:
     """Configuration from ``path``, or from where ``find`` points.
 
     The default file may be missing (then all keys have their defaults); one that was named may
-    not. What it leaves out comes from the enrolment beside it, if there is one. Raises ConfigError
-    with file, key and remedy.
+    not, but for a ``scanner.toml`` beside an enrolment, which is enough by itself. What the file
+    leaves out comes from the enrolment. Raises ConfigError with file, key and remedy.
     """
     named = path is not None or bool(os.environ.get("SCANNER_CONFIG"))
     path = path or find()
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as e:
-        if not named or path.with_name(enrolment.FILE).exists():
+        enough = path.name == DEFAULT_PATH.name and path.with_name(enrolment.FILE).exists()
+        if not named or enough:
             return _enrolled(Config(), "", path)
         raise ConfigError(f"{path}: no such file", hint="`scanner config init` writes one") from e
     except (OSError, UnicodeDecodeError) as e:

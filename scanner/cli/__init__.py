@@ -6,11 +6,12 @@ Exit codes: 0 ok, 1 bug, 2 usage, 69 device missing, 74 disk, 75 broker away, 78
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from scanner import __version__
 from scanner.config import Config, load
@@ -37,6 +38,11 @@ EXIT_INTERRUPTED: Final = 130
 
 class _Parser(argparse.ArgumentParser):
     """argparse whose errors look like all others: one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Of argparse itself only -4.7 is a value, and -4.7,52.3 an option that nobody knows.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` says more")

@@ -90,6 +90,12 @@ def test_check_and_all_commands_refuse_a_wrong_file(tmp_path: Path) -> None:
     assert "no such file" in error_of(scanner("relay", SCANNER_CONFIG=str(missing)), 78)
 
 
+def test_a_mistyped_file_beside_an_enrolment_is_told(tmp_path: Path) -> None:
+    (tmp_path / "enrolment.json").write_text("{}")
+    typed = tmp_path / "scanner.tml"
+    assert "no such file" in error_of(scanner("relay", SCANNER_CONFIG=str(typed)), 78)
+
+
 def test_explain_shows_value_default_and_text(tmp_path: Path) -> None:
     path = tmp_path / "scanner.toml"
     path.write_text("[lens]\nhfov_deg = 102.0\n")
