@@ -4,6 +4,7 @@ RMC gives time, place, speed and course, GGA the quality, GST the error. Sentenc
 checksum are dropped.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -142,13 +143,17 @@ def _fix_from_rmc(fields: list[str]) -> Fix:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if text else None
+    """None also for ``nan``, which receivers write where they know nothing; raises ValueError."""
+    value = float(text) if text else math.nan
+    return value if math.isfinite(value) else None
 
 
 def _degrees(text: str, side: str) -> float:
     """``5545.1200`` and ``N`` -> 55.752; raises ValueError."""
     point = text.index(".") if "." in text else len(text)
     value = float(text[: point - 2]) + float(text[point - 2 :]) / 60
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r}: no angle")
     return -value if side in ("S", "W") else value
 
 

@@ -27,6 +27,20 @@ def test_without_gst_the_error_comes_from_the_dilution() -> None:
     assert fix.sigma_m == pytest.approx(2.7)
 
 
+@pytest.mark.parametrize("nothing", ["nan", "inf", "-inf"])
+def test_what_is_no_number_is_not_known(nothing: str) -> None:
+    rmc = nmea(f"GNRMC,090000.50,A,5545.1200,N,03737.0500,E,{nothing},{nothing},010626,,,A")
+    gga = nmea(f"GNGGA,090000.50,5545.1200,N,03737.0500,E,1,10,{nothing},150.0,M,14.0,M,,")
+    gst = nmea(f"GNGST,090000.50,1.9,,,,{nothing},2.0,4.0")
+    (fix,) = fixes_from_nmea([rmc, gga, gst])
+    assert (fix.speed_mps, fix.course_deg, fix.sigma_m) == (None, None, None)
+
+
+def test_a_place_that_is_no_number_is_no_fix() -> None:
+    rmc = nmea("GNRMC,090000.50,A,5545.1200,N,nan37.0500,E,2.72,45.0,010626,,,A")
+    assert NmeaReader().feed(sentences(rmc), 0) == []
+
+
 def test_a_receiver_without_a_fix_gives_none() -> None:
     assert fixes_from_nmea([RMC, GGA.replace("E,1,", "E,0,")]) != []  # wrong checksum: dropped
     lost = nmea("GNGGA,090000.50,5545.1200,N,03737.0500,E,0,00,,,M,,M,,")
