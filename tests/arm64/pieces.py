@@ -29,6 +29,7 @@ LEFT_OUT: Final = {
     "adapters/test_poisoning.py": HUB,
     "adapters/test_review.py": HUB,
     "adapters/test_review_api.py": HUB,
+    "adapters/test_simultaneous.py": HUB,
     "adapters/test_units.py": BUILD,
     "cli/test_hub_export.py": HUB,
     "cli/test_hub_review.py": HUB,
@@ -59,13 +60,16 @@ NOT_HERE: Final = {
     "models": "training and judging the detector",
     "train": "training and judging the detector",
 }
-# What an emulated program cannot have: filters of system calls, Landlock, a process without threads
-# other than its own, a clock that runs no faster than the emulated processor.
+# What an emulated program cannot have: filters of system calls, Landlock, user namespaces, a file
+# that is busy because it runs, a process without threads other than its own, a clock that runs no
+# faster than the emulated processor.
 MACHINE: Final = (
     "adapters/test_accelerator.py",
     "adapters/test_board.py",
     "adapters/test_clock.py",
     "adapters/test_known.py",
+    "adapters/test_package_command.py",
+    "adapters/test_package_scripts.py",
     "adapters/test_panel.py",
     "adapters/test_phone_page.py",
     "adapters/test_picamera.py",
