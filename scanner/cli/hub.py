@@ -35,7 +35,7 @@ from scanner.cli.hub_store import (
 )
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
-from scanner.hub import broker, keys, mapping, simulate
+from scanner.hub import broker, keys, mapping, naming, simulate
 from scanner.hub.ingest import SIGMA_MAX_M, Ingest
 from scanner.hub.service import Hub, Options
 from scanner.hub.stores import open_store
@@ -66,6 +66,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     command = commands.add_parser("rebuild", help="make the cameras again from all records")
     add_places(command)
+    command.add_argument(
+        "--rename", action="store_true", help="the keys are lost: ids by those that are here"
+    )
     command.set_defaults(run=_rebuild)
 
 
@@ -171,12 +174,12 @@ def _simulate(args: argparse.Namespace) -> int:
     rng = np.random.default_rng(args.seed)
     town = simulate.read_town(args.cameras, rng)
     plan = simulate.Simulation(passes=args.passes, errors=Errors(gnss_m=args.gnss_sigma_m))
-    ring = keys.load_ring(args.data)
-    key = hub_campaign.public_key(ring)
     with contextlib.closing(open_store(database(args))) as store:
+        name = naming.name_of(store, args.data, make=True)
+        ring = keys.load_ring(args.data)
+        key = hub_campaign.public_key(ring)
         intake = Ingest(store, ring, time.time)
         received = simulate.simulate(town, plan, intake, key, rng=rng, now_s=time.time())
-        name = partial(keys.camera_id, keys.load_naming(args.data))
         while mapping.fuse_waiting(store, name):
             pass
         cameras = store.size()
@@ -188,10 +191,14 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    keys.load_ring(args.data)
-    name = partial(keys.camera_id, keys.load_naming(args.data))
     with existing(args) as store:
+        if args.rename:
+            name: mapping.Name = partial(keys.camera_id, keys.load_naming(args.data))
+        else:
+            name = naming.name_of(store, args.data)
         deltas = mapping.rebuild(store, name)
+        if args.rename:  # last: until then nothing else takes these keys
+            naming.adopt(store, args.data)
         cameras = store.size()
     print(f"{cameras} cameras, {len(deltas) or 'nothing'} changed")
     return 0

@@ -3,7 +3,6 @@
 import argparse
 import os
 import time
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias, get_args
 
@@ -11,7 +10,7 @@ from scanner.cli.hub_review import REVIEWER, reviewer_of
 from scanner.cli.hub_store import database, default_data, existing
 from scanner.cli.text import table
 from scanner.errors import UsageError
-from scanner.hub import cohort_care, cohorts, keys
+from scanner.hub import cohort_care, cohorts, naming
 from scanner.hub.stores import database_file
 from scanner.hub.stores.protocol import CohortState
 
@@ -76,8 +75,8 @@ def listing(args: argparse.Namespace) -> int:
 
 def _set(args: argparse.Namespace) -> int:
     reviewer = reviewer_of(args)
-    name = partial(keys.camera_id, keys.load_naming(args.data))
     with existing(args) as store:
+        name = naming.name_of(store, args.data)
         known = {i.cohort for i in cohorts.issuers(args.data)} | set(store.cohort_states())
         if args.cohort not in known and not store.reports_of_cohort(args.cohort):
             raise UsageError(f"there is no cohort {args.cohort}", hint="`scanner hub cohorts list`")

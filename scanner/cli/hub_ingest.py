@@ -4,13 +4,12 @@ import argparse
 import contextlib
 import random
 import time
-from functools import partial
 from pathlib import Path
 
 from scanner.cli import courier
 from scanner.cli.hub_cohorts import add_land
 from scanner.cli.hub_store import add_places, database
-from scanner.hub import keeping, keys, mapping
+from scanner.hub import keeping, keys, mapping, naming
 from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.ingest import Ingest
 from scanner.hub.plausibility import Plausibility, read_ground
@@ -42,12 +41,13 @@ def run(args: argparse.Namespace) -> int:
     kept = [path for path in args.file if path.suffix == keeping.SUFFIX]
     brought = [p for path in args.file if path not in kept for p in courier.read(path)]
     random.SystemRandom().shuffle(brought)
-    ring = keys.load_ring(args.data)
+    naming.look_for_keys(args.data)  # before a database is made where there is no hub
     ground = read_ground(args.land) if args.land else None
     with contextlib.closing(open_store(database(args))) as store:
+        name = naming.name_of(store, args.data)
         intake = Ingest(
             store,
-            ring,
+            keys.load_ring(args.data),
             time.time,
             checker=Checker(issuers(args.data)),
             token_required=args.require_token,
@@ -55,7 +55,6 @@ def run(args: argparse.Namespace) -> int:
         )
         received = [intake.take(brought)]
         received += [intake.take(some) for path in kept for some in keeping.read(path)]
-        name = partial(keys.camera_id, keys.load_naming(args.data))
         while mapping.fuse_waiting(store, name):
             pass
     print(

@@ -19,7 +19,7 @@ from scanner.cli.hub_store import add_places, default_data, existing
 from scanner.cli.text import json_line, table
 from scanner.core.wire import CameraFeature
 from scanner.errors import UsageError
-from scanner.hub import keys, mapping
+from scanner.hub import mapping, naming
 from scanner.hub.review import LOG_MAX, ReviewDesk, Wanted
 from scanner.hub.review_api import Done, Line, lines
 from scanner.hub.review_queue import Item
@@ -124,8 +124,8 @@ def add_reviewers(commands: Commands) -> None:
 @contextlib.contextmanager
 def opened(args: argparse.Namespace) -> Iterator[ReviewDesk]:
     """The desk over the database of the options."""
-    name = partial(keys.camera_id, keys.load_naming(args.data))
     with existing(args) as store:
+        name = naming.name_of(store, args.data)
         policy = mapping.policy_of(store)
         yield ReviewDesk(store, policy, partial(mapping.refresh, name=name), time.time)
 

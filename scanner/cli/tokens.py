@@ -87,7 +87,10 @@ def _request(args: argparse.Namespace) -> int:
     month = args.month or enrolment.month_of(today)
     if month not in found.issuers:
         known = ", ".join(sorted(found.issuers)) or "none"
-        raise UsageError(f"the enrolment has no key for tokens of {month}", hint=f"it has: {known}")
+        raise UsageError(
+            f"the enrolment has no key for tokens of {month} (it has: {known})",
+            hint="ask your organiser for a new enrolment",
+        )
     modulus = found.issuers[month]
     try:
         key = tokens.public_key(modulus)

@@ -166,12 +166,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, tag="FeatureCollection", t
 
 
 class Change(msgspec.Struct, frozen=True, tag="Feature", tag_field="type"):
-    """One change of the map, as on the changes topic."""
+    """One change of the map, as on the changes topic; of a removed camera its id alone."""
 
     id: str
     change: Literal["added", "moved", "updated", "gone", "removed"]
-    geometry: Point
-    properties: CameraProperties
+    geometry: Point | None
+    properties: CameraProperties | None
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ Position = tuple[float, float]  # longitude, latitude: GeoJSON's order
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """One public change; ``camera`` is a CameraFeature, of a removed one as it was last."""
+    """One public change; ``camera`` is a CameraFeature, null of one that was removed."""
 
     revision: int
     change: ChangeWord
@@ -167,7 +167,12 @@ def changes_answer(found: list[PublicChange], since: int, limit: int) -> Changes
     """What a reader of changes is told."""
     return Changes(
         changes=[
-            News(revision=c.revision, change=c.change, id=c.id, camera=msgspec.Raw(c.feature))
+            News(
+                revision=c.revision,
+                change=c.change,
+                id=c.id,
+                camera=msgspec.Raw(c.feature or b"null"),
+            )
             for c in found
         ],
         until=found[-1].revision if found else since,

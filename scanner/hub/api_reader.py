@@ -14,7 +14,7 @@ from scanner.core.wire import KIND_CODES, Cell
 from scanner.errors import UsageError
 from scanner.hub import tiles
 from scanner.hub.api_answers import LICENCE, NOTICE, Box
-from scanner.hub.stores.protocol import PUBLIC, PublicChange, Shown, Store
+from scanner.hub.stores.protocol import PUBLIC, PublicChange, Shown, Store, Tally
 from scanner.hub.stores.tiled import Cluster, TilePoint
 from scanner.records import Kind
 
@@ -50,8 +50,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 class MapReader:
     """What the public may read of a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, counted: int = COUNTED_MAX) -> None:
         self._store = store
+        self._counted = counted
         self._lock = threading.Lock()
         self._shelf = _Shelf(SHELF_BYTES)
 
@@ -119,18 +120,14 @@ class MapReader:
 
     def statistics(self, box: Box | None) -> Statistics:
         """Counts of an area, or of all; raises UsageError for too large an area."""
-        if box is None:
-            with self._lock:
-                lines = self._store.tally()
-            return _statistics(((t.kind, t.first_month, t.count) for t in lines), None)
         with self._lock:
-            rows = self._store.shown(box, limit=COUNTED_MAX + 1)
-        if len(rows) > COUNTED_MAX:
+            lines = self._store.tally_in(box, self._counted) if box else self._store.tally()
+        if lines is None:
             raise UsageError(
-                f"more than {COUNTED_MAX} cameras in this area",
+                f"more than {self._counted} cameras in this area",
                 hint="ask for less, or without bbox",
             )
-        return _statistics(((r.kind, r.first_month, 1) for r in rows), _area_km2(box))
+        return _statistics(lines, _area_km2(box) if box else None)
 
     def exposure(self, lines: Iterable[Sequence[Place]], sight: Sight) -> Exposure:
         """Which cameras may see a way."""
@@ -229,12 +226,12 @@ def _counts(clusters: Iterable[Cluster]) -> Iterator[tiles.Dot]:
         yield c.x, c.y, {"n": c.count} | {kind.value: n for kind, n in of_kind if n}
 
 
-def _statistics(lines: Iterable[tuple[Kind, str, int]], km2: float | None) -> Statistics:
+def _statistics(lines: Iterable[Tally], km2: float | None) -> Statistics:
     kinds: Counter[Kind] = Counter()
     months: dict[str, Counter[Kind]] = {}
-    for kind, month, count in lines:
-        kinds[kind] += count
-        months.setdefault(month, Counter())[kind] += count
+    for line in lines:
+        kinds[line.kind] += line.count
+        months.setdefault(line.first_month, Counter())[line.kind] += line.count
     return Statistics(
         cameras=kinds.total(),
         kinds=dict(sorted(kinds.items())),

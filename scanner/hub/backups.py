@@ -7,6 +7,7 @@ complete. A copy holds everything: it is as secret as the database, but no key i
 
 import contextlib
 import os
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -24,6 +25,7 @@ TABLES: Final = (
     *("members", "shown", "pyramid", "tally", "filled", "journal", "known", "links", "cells"),
 )
 PRIVATE_MODE: Final = 0o600
+LOST_MAX: Final = 2**32  # changes between a copy and its return, far more than there can be
 _COMPANIONS: Final = ("-wal", "-shm")
 
 
@@ -53,7 +55,7 @@ def restore(where: str | Path, file: Path) -> None:
             *("pg_restore", str(where), "--clean", "--if-exists", "--no-owner"),
             *("--no-privileges", "--single-transaction", "--exit-on-error", str(file)),
         )
-        open_store(where).close()  # brings a copy of an older version up to date
+        _begin_anew(where)
         return
     if path.exists():
         with contextlib.closing(open_store(path)) as store:
@@ -64,10 +66,23 @@ def restore(where: str | Path, file: Path) -> None:
         with _in_words(file):
             shutil.copyfile(file, unfinished)
             unfinished.chmod(PRIVATE_MODE)
+        _begin_anew(unfinished)
         # Of the empty database that gives way: it would be taken for the new one's.
         for companion in _COMPANIONS:
             Path(f"{path}{companion}").unlink(missing_ok=True)
-    open_store(path).close()
+
+
+def _begin_anew(where: str | Path) -> None:
+    """Bring a copy up to date, and let none of what readers were told since it was made hold.
+
+    The numbers that were given to changes, and that are lost, would be given again to others: a
+    reader who asks with one of them has to read the map afresh.
+    """
+    with contextlib.closing(open_store(where)) as store, store.transaction():
+        revision = str(store.revision() + LOST_MAX)
+        store.put_metas(
+            {"identity": secrets.token_hex(4), "revision": revision, "journal floor": revision}
+        )
 
 
 def _refuse_full(store: Store) -> None:
@@ -104,7 +119,8 @@ def _beside(file: Path) -> Iterator[Path]:
             unfinished.replace(file)
             settle(file.parent)
     finally:
-        unfinished.unlink(missing_ok=True)
+        for end in ("", *_COMPANIONS):
+            Path(f"{unfinished}{end}").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -59,10 +59,11 @@ class Batches:
             return False
         enough = self._store.pooled() >= pool.least
         with self._store.transaction():
-            # Opened later in the month the pool would tell when the last of them came.
-            self._keep(_Pool(pool.least, now))
+            # First, as at a start: two who do both must not wait for one another.
             if enough:
                 self._store.release_pool()
+            # Opened later in the month the pool would tell when the last of them came.
+            self._keep(_Pool(pool.least, now))
         return enough
 
     def _month(self) -> str:

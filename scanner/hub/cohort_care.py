@@ -28,12 +28,14 @@ def set_state(
     """Hold a cohort, roll it back or trust it again; returns what changed on the map.
 
     ``name`` makes a camera's id, ``clock`` gives seconds since 1970. Records that come later are
-    treated alike. Raises UsageError if nobody decides or nothing would change, StoreError.
+    treated alike. State, log and map change together or not at all. Raises UsageError if nobody
+    decides or nothing would change, StoreError.
     """
     who = checked_name(reviewer)
-    if store.cohort_states().get(cohort, "trusted") == state:
-        raise UsageError(f"{cohort} is {state} already")
-    with store.transaction():
+
+    def change() -> list[int]:
+        if store.cohort_states().get(cohort, "trusted") == state:
+            raise UsageError(f"{cohort} is {state} already")
         store.set_cohort_state(cohort, state)
         store.add_action(
             at_s=int(clock()),
@@ -45,4 +47,6 @@ def set_state(
             lon_deg=0.0,
             body=encode_body(Rollback(cohort, state, reason)),
         )
-    return mapping.fuse_again(store, name, store.reports_of_cohort(cohort))
+        return store.reports_of_cohort(cohort)
+
+    return mapping.fuse_again(store, name, change)

@@ -13,6 +13,8 @@ POINTS_MAX: Final = 20_000  # five hours at one a second; more take longer than 
 LENGTH_MAX_M: Final = 500_000.0
 _LINES: Final = ("trkseg", "rte")
 _POINTS: Final = ("trkpt", "rtept")
+# Whatever Python's codecs think of the encoding that a file says it has comes through expat.
+_BROKEN: Final = (expat.ExpatError, LookupError, ValueError)
 _EARTH_M: Final = 6_371_009.0
 
 
@@ -20,14 +22,17 @@ class _Reader:
     """Collects the points; refuses a file that declares anything, before expat acts on it.
 
     Without a document type there are no entities, so nothing can grow and nothing is fetched.
+    The parser is lent: one that holds who holds it waits for Python's collector, with all it has.
     """
 
     def __init__(self) -> None:
         self.lines: list[list[Place]] = []
         self.points = 0
-        self.parser = expat.ParserCreate(namespace_separator=" ")
-        self.parser.StartDoctypeDeclHandler = self._doctype
-        self.parser.StartElementHandler = self._start
+
+    def attend(self, parser: expat.XMLParserType) -> None:
+        """Hear what it reads."""
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
 
     def _doctype(self, *_: object) -> None:
         raise UsageError("a GPX file with a document type is not read", hint="leave DOCTYPE out")
@@ -48,10 +53,11 @@ def lines_from_gpx(body: bytes) -> list[list[Place]]:
 
     Times, names and everything else is passed over. Raises UsageError with words for the sender.
     """
-    reader = _Reader()
+    reader, parser = _Reader(), expat.ParserCreate(namespace_separator=" ")
+    reader.attend(parser)
     try:
-        reader.parser.Parse(body, True)
-    except expat.ExpatError as e:
+        parser.Parse(body, True)
+    except _BROKEN as e:
         raise UsageError(f"not a GPX file: {e}", hint="a track or a route is wanted") from e
     lines = [line for line in reader.lines if len(line) > 1]
     if not lines:

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,8 @@ from scanner.hub.batches import Batches
 from scanner.hub.cohorts import Checker, issuers
 from scanner.hub.ingest import Ingest
 from scanner.hub.keeping import Keeper
-from scanner.hub.keys import camera_id, load_naming, load_ring
+from scanner.hub.keys import load_ring
+from scanner.hub.naming import name_of
 from scanner.hub.plausibility import Plausibility, read_ground
 from scanner.hub.stores import open_store
 from scanner.hub.stores.protocol import Store
@@ -54,12 +54,11 @@ class Intake:
         herald: Callable[[Store], Herald] | None = None,
     ) -> None:
         topics = Topics(options.mqtt.root)
-        ring = load_ring(options.data)
-        checker = Checker(issuers(options.data))
-        name = partial(camera_id, load_naming(options.data))
         ground = read_ground(options.land) if options.land else None
         with contextlib.ExitStack() as opened:
             self.store = opened.enter_context(contextlib.closing(open_store(options.database)))
+            self.name = name_of(self.store, options.data, make=True)  # before any other key is made
+            ring = load_ring(options.data)
             self.inbox = Inbox(
                 options.mqtt,
                 client_id=options.client_id,
@@ -73,11 +72,11 @@ class Intake:
                     self.store,
                     ring,
                     clock,
-                    checker=checker,
+                    checker=Checker(issuers(options.data)),
                     token_required=options.token_required,
                     doubt=Plausibility(self.store, ground=ground).doubts,
                 ),
-                name=name,
+                name=self.name,
                 herald=herald(self.store) if herald else None,
                 fuses=options.fuses,
                 batches=None

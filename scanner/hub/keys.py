@@ -140,6 +140,16 @@ def load_naming(data: Path) -> bytes:
     return _secret(data / NAMING_FILE, first)
 
 
+def has_naming(data: Path) -> bool:
+    """Whether ``load_naming`` finds a secret, and need not make one."""
+    return (data / NAMING_FILE).exists() or (data / KEY_FILE).exists()
+
+
+def naming_mark(secret: bytes) -> str:
+    """What tells whether two naming secrets are the same, and gives neither away."""
+    return hashlib.blake2b(key=secret, digest_size=16, person=b"naming mark").hexdigest()
+
+
 def load_campaign(data: Path) -> SigningKey:
     """The key that signs enrolments (Ed25519); made at the first call."""
     _folder(data)

@@ -8,6 +8,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -16,13 +17,12 @@ from scanner.core.fusing.fusion import Camera, fuse, patch
 from scanner.core.fusing.vicinity import Report
 from scanner.core.reviewing import decisions
 from scanner.core.reviewing.decisions import Judged
-from scanner.core.reviewing.decisions import judged as alone
-from scanner.core.reviewing.reviewlog import Merge, Split, decode_body, named
+from scanner.core.reviewing.reviewlog import Merge, Split, anchor_of, decode_body, named
+from scanner.hub import judging
 from scanner.hub.features import OPEN, Policy, project
 from scanner.hub.regions import (
     areas_changed,
     areas_of,
-    cameras_of,
     pieces,
     round_places,
     together,
@@ -93,8 +93,7 @@ def _project_page(store: Store, after_id: str, page: int) -> str | None:
         if not stored:
             return None
         policy = policy_of(store)
-        # Applying decisions to cameras that have them applied changes nothing.
-        judged = decisions.apply([s.camera for s in stored], store.actions(), store.reports)
+        judged = judging.judged(store, store.actions(), settled=stored)
         ids = {s.camera.members[0]: s.id for s in stored}
         cohorts = _cohorts(store, judged, policy)
         store.put_cameras(
@@ -140,13 +139,17 @@ def fuse_waiting(store: Store, name: Name) -> list[Delta]:
     return deltas
 
 
-def fuse_again(store: Store, name: Name, numbers: Iterable[int]) -> list[Delta]:
-    """Fuse afresh round these records, after a cohort's state changed.
+def fuse_again(store: Store, name: Name, change: Callable[[], Iterable[int]]) -> list[Delta]:
+    """Change which records take part in the map, and fuse afresh round them, all or nothing.
 
-    Those that take no part in the map any more are taken out of it. Raises StoreError.
+    ``change`` is called inside the transaction and returns their numbers. Those that take no part
+    any more are taken out of the map. Raises StoreError, and what ``change`` raises.
     """
     _ready(store)
     with store.transaction():
+        # First, and alone: who fuses there has areas that we want, and wants records that we have.
+        store.hold_map(alone=True)
+        numbers = change()
         work = _Work(store, name, wait=True)
         for changed in together(store.reports(numbers)):
             work.fuse(changed)
@@ -193,7 +196,6 @@ class _Work:
         self._store = store
         self._name = name
         self._policy = policy_of(store)
-        self._reviewed = bool(store.actions(limit=1))
         self._wait = wait
         self.begun = time.monotonic()
         self.areas: set[str] = set()  # that were asked for
@@ -217,31 +219,42 @@ class _Work:
             fresh = [report for report in reports if report.number in left]
             if not fresh:
                 return
-            made = patch(fresh, store.reports_in, store.partners)
-            before = cameras_of(store, made.numbers)
-            if self._reviewed:
-                self._judge(before, list(made.cameras))
-            else:
-                self._put(before, [alone(camera) for camera in made.cameras])
+            stored: dict[str, Stored] = {}
+
+            def kept(numbers: Iterable[int]) -> list[Camera]:
+                found = {s.id: s for s in store.cameras_with(numbers)}
+                stored.update(found)
+                return [s.camera for s in found.values()]
+
+            made = patch(fresh, store.reports_in, kept, partial(judging.bound, store))
+            before = {
+                i: s
+                for i, s in stored.items()
+                if any(anchor_of(member) in made.marks for member in s.camera.members)
+            }
+            self._judge(before, made.cameras, {})
             store.mark_fused(report.number for report in fresh)
 
-    def judge(self, before: dict[str, Stored]) -> None:
+    def judge(self, settled: dict[str, Stored]) -> None:
         """Apply the log to cameras as they are."""
-        self._judge(before, [s.camera for s in before.values()])
+        self._judge({}, (), settled)
 
-    def _judge(self, before: dict[str, Stored], cameras: list[Camera]) -> None:
-        places = [(c.lat_deg, c.lon_deg) for c in cameras]
-        places += [(s.camera.lat_deg, s.camera.lon_deg) for s in before.values()]
+    def _judge(
+        self, before: dict[str, Stored], fused: Sequence[Camera], settled: dict[str, Stored]
+    ) -> None:
+        """Put fused cameras in place of those before; judge settled ones and those round them."""
+        store = self._store
+        places = [(c.lat_deg, c.lon_deg) for c in fused]
+        places += [(s.camera.lat_deg, s.camera.lon_deg) for s in (before | settled).values()]
         if not places:
             return
-        box = round_places(places)
-        lines = self._store.actions_near(box)
-        # Those round them are judged, too: a tombstone may have moved.
-        for stored in self._store.cameras(box) if lines else ():
-            if stored.id not in before:
-                before[stored.id] = stored
-                cameras.append(stored.camera)
-        self._put(before, decisions.apply(cameras, lines, self._store.reports))
+        lines = judging.lines_round(store, places)
+        if lines:
+            # A tombstone may have moved.
+            beside = {s.id: s for s in store.cameras(round_places(places)) if s.id not in before}
+            settled = settled | beside
+        judged = judging.judged(store, lines, fused, settled.values(), without=before)
+        self._put(before | settled, judged)
 
     def _put(self, before: dict[str, Stored], judged: Sequence[Judged]) -> None:
         self.deltas += _put(self._store, before, judged, self._name, self._policy)

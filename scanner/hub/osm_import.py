@@ -106,7 +106,8 @@ def _from_xml(path: Path) -> Iterator[Known]:
                 yield from nodes.done
                 nodes.done.clear()
             parser.Parse(b"", True)
-        except expat.ExpatError as e:
+        # Of an encoding that is none Python's own errors come.
+        except (expat.ExpatError, LookupError, ValueError) as e:
             raise UsageError(f"{path}: not an .osm file: {e}") from e
 
 

@@ -21,13 +21,13 @@ _features = msgspec.json.Decoder(CameraFeature)
 
 def news(change: PublicChange) -> bytes:
     """A line of the journal as it is sent on the changes topic and to open pages."""
-    feature = _features.decode(change.feature)
+    feature = _features.decode(change.feature) if change.feature else None
     return encode_json(
         Change(
-            id=feature.id,
+            id=change.id,
             change=change.change,
-            geometry=feature.geometry,
-            properties=feature.properties,
+            geometry=feature.geometry if feature else None,
+            properties=feature.properties if feature else None,
         )
     )
 

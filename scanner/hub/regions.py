@@ -7,7 +7,7 @@ from typing import Final
 from scanner.core.fusing.fusion import CELL_M, SPAN_M
 from scanner.core.fusing.vicinity import HALO_M, Cell, Report, box_of, cells_near
 from scanner.core.reviewing.decisions import REACH_M
-from scanner.hub.stores.protocol import Box, Store, Stored
+from scanner.hub.stores.protocol import Box
 
 METRES_PER_DEGREE: Final = 111_000.0  # of latitude, rounded down
 AREA_E7: Final = 500_000  # side of the areas that one fuser locks: 0.05 degrees, 5.6 km
@@ -58,19 +58,13 @@ def areas_of(box: Box) -> list[str]:
     )
 
 
-def round_places(places: Sequence[tuple[float, float]]) -> Box:
-    """A box round places (lat, lon), as far beyond as a decision may matter."""
+def round_places(places: Sequence[tuple[float, float]], within_m: float = REACH_M) -> Box:
+    """A box round places (lat, lon), by default as far beyond as a decision may matter."""
     south, north = min(p[0] for p in places), max(p[0] for p in places)
     west, east = min(p[1] for p in places), max(p[1] for p in places)
     farthest = min(max(abs(south), abs(north)), 89.0)
-    lat_deg = REACH_M / METRES_PER_DEGREE
+    lat_deg = within_m / METRES_PER_DEGREE
     lon_deg = lat_deg / math.cos(math.radians(farthest))
     if east - west > HALF_TURN_DEG:  # on both sides of the date line
         west, east = -180.0, 180.0
     return west - lon_deg, south - lat_deg, east + lon_deg, north + lat_deg
-
-
-def cameras_of(store: Store, numbers: Iterable[int]) -> dict[str, Stored]:
-    """Cameras that these records have a part in, by their ids."""
-    found = (store.camera(camera_id) for camera_id in store.cameras_of(numbers))
-    return {stored.id: stored for stored in found if stored}

@@ -215,7 +215,8 @@ class ReviewDesk:
     def _beside(self, stored: Stored) -> tuple[Anchor, ...]:
         """Cameras within a tombstone's reach that are on the map already: others, by their side."""
         here = stored.camera
-        box = box_round(here.lat_deg, here.lon_deg, TOMBSTONE_M)
+        # Looked up where reviewers say they are, spared by where reports say so.
+        box = box_round(here.lat_deg, here.lon_deg, TOMBSTONE_M + MOVE_M)
         near = [s.camera for s in self._store.cameras(box) if s.id != stored.id]
         near = [c for c in near if _distance_m(here, c.lat_deg, c.lon_deg) <= TOMBSTONE_M]
         near.sort(key=lambda c: _distance_m(here, c.lat_deg, c.lon_deg))

@@ -52,6 +52,11 @@ class Reviewers:
         """All reviewers, and whether each has a passphrase."""
         return {name: bool(hashed) for name, hashed in sorted(self._read().items())}
 
+    def marks(self) -> dict[str, bytes | None]:
+        """All reviewers, and what tells one's passphrase, as it was set, from any other."""
+        known = self._read()
+        return {name: _digest(hashed) if hashed else None for name, hashed in known.items()}
+
     def add(self, name: str, passphrase: str | None) -> bool:
         """Add a reviewer, or give one a new passphrase; None: comes in through the proxy only.
 
@@ -74,16 +79,19 @@ class Reviewers:
         del known[name]
         self._write(known)
 
-    def check(self, name: str, passphrase: str) -> bool:
-        """Whether it is that reviewer's passphrase; takes as long for a name that is not there."""
+    def check(self, name: str, passphrase: str) -> bytes | None:
+        """The mark of that reviewer's passphrase if it is that, else None.
+
+        Takes as long for a name that is not there.
+        """
         hashed = self._read().get(name, "")
         with self._checking:
             self._decoy = self._decoy or self._hash(secrets.token_hex())
             try:
                 right = pwhash.verify((hashed or self._decoy).encode(), _bytes(passphrase))
             except exceptions.InvalidkeyError:
-                return False
-        return right and bool(hashed)
+                return None
+        return _digest(hashed) if right and hashed else None
 
     @staticmethod
     def _hash(passphrase: str) -> str:
@@ -117,6 +125,7 @@ def _bytes(passphrase: str) -> bytes:
 
 class _Session(msgspec.Struct):
     name: str
+    mark: bytes  # of the passphrase that it was opened with
     began_s: float
     used_s: float
 
@@ -150,14 +159,15 @@ class Door:
         """
         if self.wait_s(name, address) > 0:
             return None
-        if not self._reviewers.check(name, passphrase):
+        mark = self._reviewers.check(name, passphrase)
+        if mark is None:
             self._failed(name, address)
             return None
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock()
         with self._lock:
             self._tries.pop(_who(name, address), None)
-            self._sessions[_digest(token)] = _Session(name, now, now)
+            self._sessions[_digest(token)] = _Session(name, mark, now, now)
             while len(self._sessions) > SESSIONS_MAX:
                 self._sessions.popitem(last=False)
         return token
@@ -173,7 +183,7 @@ class Door:
         ``claimed`` is the proxy's header; ``peer`` the address at the other end of the line, None
         for a socket of this machine.
         """
-        known = self._reviewers.names()
+        known = self._reviewers.marks()
         if self.proxy_header and claimed in known and _is_here(peer):
             return claimed
         now = self._clock()
@@ -182,7 +192,8 @@ class Door:
             if not session:
                 return None
             over = now - session.began_s > SESSION_S or now - session.used_s > IDLE_S
-            if over or not known.get(session.name):
+            # Who sets another passphrase may do so because somebody else has the old one.
+            if over or known.get(session.name) != session.mark:
                 del self._sessions[_digest(token)]
                 return None
             session.used_s = now
@@ -206,7 +217,7 @@ def _who(name: str, address: str) -> tuple[str, str]:
 
 
 def _digest(token: str) -> bytes:
-    """What is kept of a token: a copy of the memory gives none away."""
+    """What is kept of a secret: a copy of the memory gives none away."""
     return hashlib.blake2b(token.encode("utf-8", "replace"), digest_size=32).digest()
 
 

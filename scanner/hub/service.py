@@ -22,7 +22,6 @@ from scanner.hub.api import Api, Health, MapReader, PageSettings
 from scanner.hub.features import OPEN, Policy
 from scanner.hub.feed import Feed
 from scanner.hub.intake import Intake, IntakeOptions
-from scanner.hub.keys import camera_id, load_naming
 from scanner.hub.publishing import MapPublisher
 from scanner.hub.review import ReviewDesk
 from scanner.hub.reviewers import Door, Reviewers
@@ -117,7 +116,7 @@ class Hub:
         reviewers = Reviewers(options.data)
         if not reviewers.names() and not options.reviewer_header:
             return []
-        refresh = partial(mapping.refresh, name=partial(camera_id, load_naming(options.data)))
+        refresh = partial(mapping.refresh, name=self._intake.name)
         desk = ReviewDesk(store, options.policy, refresh, self._clock)
         door = Door(reviewers, time.monotonic, proxy_header=options.reviewer_header)
         return review_api.routes(desk, door, behind_proxy=options.behind_proxy)

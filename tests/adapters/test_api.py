@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from starlette.routing import Mount, Route
 
 from scanner.core.wire import Cell
+from scanner.errors import UsageError
 from scanner.hub import openapi, review_api
 from scanner.hub.api import Api, Health, PageSettings
 from scanner.hub.api_guard import Limiter, Rate
@@ -230,6 +231,17 @@ def test_changes_since_a_revision(store: Store, url: str) -> None:
     assert later.status_code == 410
 
 
+def test_changes_do_not_tell_where_a_camera_was_that_left_the_map(store: Store, url: str) -> None:
+    put(store, [placed("home", LAT + 0.01, LON + 0.01)])
+    where = str(round(LAT + 0.01, 6))
+    assert where in httpx.get(f"{url}/api/changes.json").text
+    put(store, [], old=["home"])
+    told = httpx.get(f"{url}/api/changes.json")
+    assert where not in told.text
+    last = told.json()["changes"][-1]
+    assert (last["change"], last["id"], last["camera"]) == ("removed", "home", None)
+
+
 def test_statistics_of_the_whole_and_of_an_area(url: str) -> None:
     whole = httpx.get(f"{url}/api/statistics").json()
     assert whole["cameras"] == 3
@@ -239,6 +251,15 @@ def test_statistics_of_the_whole_and_of_an_area(url: str) -> None:
     assert area["cameras"] == 2
     # 0.004 by 0.004 degrees at 52.37 north
     assert area["area_km2"] == pytest.approx(0.4448 * 0.4448 * 0.6106, rel=0.01)
+
+
+def test_an_area_of_too_many_is_refused_and_the_whole_is_not(store: Store) -> None:
+    west, south, east, north = map(float, BOX.split(","))
+    assert MapReader(store, counted=2).statistics((west, south, east, north)).cameras == 2
+    reader = MapReader(store, counted=1)
+    with pytest.raises(UsageError, match="more than 1 cameras in this area"):
+        reader.statistics((west, south, east, north))
+    assert reader.statistics(None).cameras == 3
 
 
 # --- exposure ------------------------------------------------------------------------------------
@@ -291,6 +312,10 @@ BOMB = '<!DOCTYPE gpx [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         (b"\xff\xfe<", "not a GPX file"),
         (b"{}", "not a GPX file"),
         (b"<gpx/>", "no track"),
+        (b'<?xml version="1.0" encoding="foo"?><gpx/>', "not a GPX file"),
+        (b'<?xml version="1.0" encoding="big5"?><gpx/>', "not a GPX file"),
+        (b'<?xml version="1.0" encoding="hex"?><gpx/>', "not a GPX file"),
+        (b'<?xml version="1.0" encoding="utf-7"?><gpx/>', "not a GPX file"),
         (gpx((1, 2)), "no track"),
         (gpx((1, 2), (1, 999)), "Earth"),
         (gpx((1, 2), (float("nan"), 3)), "Earth"),
@@ -301,7 +326,7 @@ BOMB = '<!DOCTYPE gpx [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         (gpx((1, 2), (1, 2.001), head='<!DOCTYPE g SYSTEM "file:///etc/passwd">'), "document type"),
         (gpx(*[(1, 2)] * 20_001), "more than 20000 points"),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_what_is_no_way_is_refused_in_words(url: str, body: bytes, words: str) -> None:
     answer = httpx.post(f"{url}/api/exposure", content=body)

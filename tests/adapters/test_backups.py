@@ -57,13 +57,17 @@ def fill(store: Store) -> None:
 
 
 def everything(store: Store) -> list[object]:
-    cells = store.filled_cells()
     return [
-        store.version(), store.counts(), store.quarantined(), store.all_reports(), store.cameras(),
-        store.shown(None, statuses=PUBLIC), store.tally(), cells, store.changes_since(0),
-        store.actions(), store.cohort_states(), store.known_in((-180, -90, 180, 90)),
-        store.links(), store.cells(), store.clusters(0, 0, 0),
+        store.counts(), store.quarantined(), store.all_reports(), store.cameras(),
+        store.shown(None, statuses=PUBLIC), store.tally(), store.filled_cells(), store.actions(),
+        store.cohort_states(), store.known_in((-180, -90, 180, 90)), store.links(), store.cells(),
+        store.clusters(0, 0, 0),
     ]  # fmt: skip
+
+
+def told(store: Store) -> tuple[object, ...]:
+    """What readers keep of a map, to ask later what has changed."""
+    return store.version(), store.private_version(), store.revision(), store.changes_since(0)
 
 
 def test_what_comes_back_is_what_was_there(url: str, target: str, tmp_path: Path) -> None:
@@ -91,22 +95,49 @@ def test_a_database_with_something_in_it_is_not_written_over(
             fill(store)
     backups.back_up(url, tmp_path / "backup")
     with contextlib.closing(open_store(target)) as store:
-        before = everything(store)
+        before = everything(store), told(store)
     with pytest.raises(UsageError, match="not empty"):
         backups.restore(target, tmp_path / "backup")
     with contextlib.closing(open_store(target)) as store:
-        assert everything(store) == before
+        assert (everything(store), told(store)) == before
 
 
 def test_an_empty_database_gives_way(url: str, target: str, tmp_path: Path) -> None:
     with contextlib.closing(open_store(url)) as store:
         fill(store)
-        version = store.version()
+        before = everything(store)
     open_store(target).close()
     backups.back_up(url, tmp_path / "backup")
     backups.restore(target, tmp_path / "backup")
     with contextlib.closing(open_store(target)) as store:
-        assert store.version() == version
+        assert everything(store) == before
+
+
+def test_what_readers_kept_of_the_lost_life_is_never_taken_for_the_new_one(
+    url: str, target: str, tmp_path: Path
+) -> None:
+    with contextlib.closing(open_store(url)) as store:
+        put(store, 1)
+        backups.back_up(url, tmp_path / "backup")
+        put(store, 2)
+        put(store, 3)
+        lost = [store.version(), store.private_version()]
+        numbers = range(store.revision() + 2)
+    backups.restore(target, tmp_path / "backup")
+    with contextlib.closing(open_store(target)) as back:
+        for number in range(4, 8):
+            assert not {back.version(), back.private_version()} & set(lost)
+            assert [back.changes_since(since) for since in numbers] == [None] * len(numbers)
+            begun = back.revision()
+            put(back, number)
+            changed = back.changes_since(begun)
+            assert changed is not None
+            assert [change.id for change in changed] == [line(number, 52.0, 4.0)[0]]
+
+
+def put(store: Store, number: int) -> None:
+    with store.transaction():
+        store.put_cameras([], [line(number, 52.0 + 0.001 * number, 4.0)])
 
 
 def test_what_is_no_backup_is_refused_and_leaves_nothing(

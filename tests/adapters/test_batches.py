@@ -92,6 +92,30 @@ def test_neither_a_rebuild_nor_a_trusted_cohort_nor_a_restart_opens_the_pool(sto
     assert on_map(store) == 2
 
 
+def test_a_cohort_that_is_held_and_trusted_again_fills_no_pool(store: Store) -> None:
+    today = Calendar("2026-11-03")
+    batches = Batches(store, 3, today)
+    receive(store, "a", "b", "c", cohort="north")
+    today.day = "2026-12-01"
+    assert batches.open_if_due()
+    assert on_map(store) == 3
+    receive(store, "d", cohort="north")
+    for state in ("held", "rolled back"):
+        with store.transaction():
+            store.set_cohort_state("north", state)
+    receive(store, "e", cohort="north")
+    assert store.pooled() == 0
+    assert [r.record_id for r in store.all_reports()] == []
+    with store.transaction():
+        store.set_cohort_state("north", "trusted")
+    # What was public is again; what had waited, or came meanwhile, waits.
+    assert store.pooled() == 2
+    assert on_map(store) == 3
+    today.day = "2027-01-01"
+    assert not batches.open_if_due()
+    assert on_map(store) == 3
+
+
 def test_a_held_cohort_stays_held_when_the_pool_is_opened(store: Store) -> None:
     today = Calendar("2026-11-03")
     batches = Batches(store, 1, today)

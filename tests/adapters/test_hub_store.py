@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -272,7 +273,7 @@ def test_a_cohort_that_is_rolled_back_leaves_no_trace(tmp_path: Path, store: Sto
             mapping.fuse_waiting(one, NAME)
     with store.transaction():
         store.set_cohort_state("bad", "rolled back")
-    assert mapping.fuse_again(store, NAME, store.reports_of_cohort("bad"))
+    assert mapping.fuse_again(store, NAME, lambda: store.reports_of_cohort("bad"))
     assert features(store) == features(clean)
     assert mapping.rebuild(store, NAME) == []
     with store.transaction():
@@ -429,6 +430,63 @@ def test_an_older_database_is_brought_up_to_date(tmp_path: Path, version: int) -
     assert features(store) == []
     assert mapping.rebuild(store, NAME) == []
     store.close()
+
+
+def of_version_3(path: Path) -> sqlite3.Connection:
+    """An empty database of the last version before places left the journal."""
+    db = sqlite3.connect(path)
+    db.create_function("word", 1, lambda _: b"")
+    for step in (1, 2, 3):
+        for statement in migrations.statements("sqlite", step):
+            db.execute(statement)
+    db.execute("PRAGMA user_version = 3")
+    db.execute("INSERT INTO meta VALUES ('identity', 'ab12cd34'), ('revision', '5')")
+    return db
+
+
+@pytest.mark.parametrize(("pooling", "pooled", "waiting"), [("1", 1, 0), ("", 0, 1)])
+def test_what_an_older_hub_held_waits_as_it_would_have_there(
+    tmp_path: Path, pooling: str, pooled: int, waiting: int
+) -> None:
+    path = tmp_path / "old"
+    with closing(of_version_3(path)) as db, db:
+        db.execute("INSERT INTO meta VALUES ('pooling', ?)", (pooling,))
+        db.execute("INSERT INTO cohorts VALUES ('north', 'held')")
+        db.execute(
+            "INSERT INTO reports (record_id, body, fused, cohort) VALUES ('a', ?, 2, 'north')",
+            (msgspec.msgpack.encode(record([entry((0, 0))])),),
+        )
+    with closing(open_store(path)) as store:
+        with store.transaction():
+            store.set_cohort_state("north", "trusted")
+        assert (store.pooled(), len(store.waiting(9))) == (pooled, waiting)
+
+
+def test_the_journal_of_an_older_database_forgets_where_cameras_were_that_left(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "old"
+    with closing(of_version_3(path)) as db, db:
+        db.executemany(
+            "INSERT INTO journal VALUES (?, ?, ?, 'u173zq', ?)",
+            [
+                (revision, word, camera, f"{word} {camera}".encode())
+                for revision, word, camera in [
+                    (1, "added", "home"),
+                    (2, "added", "shop"),
+                    (3, "removed", "home"),
+                    (4, "removed", "shop"),
+                    (5, "added", "shop"),
+                ]
+            ],
+        )
+    with closing(open_store(path)) as store:
+        lines = store.changes_since(0) or []
+    assert [(c.change, c.id, c.feature) for c in lines] == [
+        ("removed", "home", b""),
+        ("removed", "shop", b""),
+        ("added", "shop", b"added shop"),
+    ]
 
 
 def test_a_migration_that_fails_leaves_the_old_database(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ def test_a_file_written_by_osmium_itself_is_read(tmp_path: Path) -> None:
     [
         ("a.osm", b"<osm><node", "not an .osm file"),
         ("a.osm", b"\x00\x01", "not an .osm file"),
+        ("a.osm", b'<?xml version="1.0" encoding="foo"?><osm/>', "not an .osm file"),
+        ("a.osm", b'<?xml version="1.0" encoding="big5"?><osm/>', "not an .osm file"),
         ("a.osm", b'<!DOCTYPE a [<!ENTITY b "c">]><osm/>', "declares entities"),
         ("a.osm.pbf", b"nothing of the sort", "not a file of OpenStreetMap"),
         ("a.txt", b"", "not a file of OpenStreetMap"),

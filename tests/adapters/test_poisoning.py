@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from nacl.public import PrivateKey
 from scanner.cli import main
 from scanner.core import blind, tokens
 from scanner.core.wire import CameraFeature, Record, geohash
-from scanner.errors import UsageError
+from scanner.errors import StoreError, UsageError
 from scanner.hub import cohort_care, cohorts, keys, mapping
 from scanner.hub.cohorts import Checker
 from scanner.hub.features import OPEN, Policy
@@ -359,11 +359,30 @@ def test_a_cohort_is_taken_off_the_map_and_comes_back(
     assert [s[0] for s in before] == [s.id for s in store.cameras()]
 
 
+def test_a_cohort_is_not_held_by_half(store: Store, data: Path) -> None:
+    two_cohorts_see(store, data)
+
+    def hold(name: Callable[[str, int], str]) -> None:
+        cohort_care.set_state(
+            store, "harbour", "held", name=name, reviewer="ana", reason="", clock=lambda: 7
+        )
+
+    def broken_off(record_id: str, index: int) -> str:
+        raise StoreError(f"no space left for {record_id} {index}")
+
+    with pytest.raises(StoreError, match="no space left"):
+        hold(broken_off)
+    assert (store.cohort_states(), store.actions(), len(public(store))) == ({}, [], 3)
+    hold(NAME)
+    assert public(store) == []
+
+
 def test_cohorts_are_held_and_trusted_by_command(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"sqlite:///{tmp_path / 'hub.sqlite3'}"
-    keys.load_or_create(data)
+    (data / keys.KEY_FILE).write_bytes(bytes(KEY))  # by which the map's cameras are named
+    (data / keys.KEY_FILE).chmod(keys.PRIVATE_MODE)
     store = open_store(tmp_path / "hub.sqlite3")
     two_cohorts_see(store, data)
     store.close()

@@ -174,6 +174,18 @@ def test_the_parts_of_a_split_follow_the_records_that_come_later(
     assert mapping.rebuild(store, NAME) == []
 
 
+def test_a_neighbour_that_a_reviewer_moved_is_spared_by_a_rejection(
+    store: Store, desk: ReviewDesk
+) -> None:
+    for _ in range(2):
+        take_in(store, record([entry((0, 0)), entry((6, 0))]))
+    west, east = ids(store)
+    lat_deg, lon_deg = ORIGIN.geodetic_from_enu(96, 0)
+    desk.act("ana", want("move", east, lat=lat_deg, lon=lon_deg))
+    desk.act("ana", want("reject", west))
+    assert [f.id for f in public(store)] == [east]
+
+
 def test_a_split_needs_records_on_either_side(store: Store, desk: ReviewDesk) -> None:
     take_in(store, record([entry((0, 0))]))
     (camera_id,) = ids(store)
@@ -219,7 +231,7 @@ def test_a_private_home_stays_hidden_when_the_tagged_record_leaves_the_map(
     assert desk.queue() == []
     with store.transaction():
         store.set_cohort_state("north", "held")
-    mapping.fuse_again(store, NAME, store.reports_of_cohort("north"))
+    mapping.fuse_again(store, NAME, lambda: store.reports_of_cohort("north"))
     assert [s.camera.reports for s in store.cameras()] == [2]
     assert public(store) == []
     assert mapping.rebuild(store, NAME) == []
@@ -243,6 +255,42 @@ def test_what_is_seen_again_beside_a_private_home_waits_for_a_reviewer(
     ]
     desk.act("ana", want("confirm", new))
     assert [f.id for f in public(store)] == [new]
+
+
+@BOTH
+@pytest.mark.parametrize("page", [1, 2_000])
+def test_a_new_rule_takes_a_tombstone_for_where_its_camera_is_now(
+    store: Store, desk: ReviewDesk, page: int
+) -> None:
+    """However the cameras come by page: the place was rejected, the camera is elsewhere since."""
+    take_in(store, record([entry((0, 0), sigma_m=3)], common_m=4))
+    desk.act("ana", want("reject", *ids(store)))
+    take_in(store, *[record([entry((8, 0), sigma_m=1)], common_m=2) for _ in range(12)])
+    take_in(store, record([entry((8, 0), sigma_m=0.3), entry((19, 0), sigma_m=0.3)], common_m=2))
+    assert [s.verdict for s in store.cameras()] == ["rejected", "rejected"]
+    before = [(s.id, s.camera, s.shown) for s in store.cameras()]
+    mapping.set_policy(store, Policy(reports=3), page=page)
+    mapping.set_policy(store, TWO, page=page)
+    assert [(s.id, s.camera, s.shown) for s in store.cameras()] == before
+    assert mapping.rebuild(store, NAME) == []
+
+
+@pytest.mark.parametrize("page", [1, 2_000])
+def test_a_new_rule_knows_which_tombstones_were_taken_back_under_another_name(
+    store: Store, desk: ReviewDesk, page: int
+) -> None:
+    take_in(store, record([entry((40, 0))], common_m=1))
+    take_in(store, record([entry((0, 0))], common_m=1))
+    rejected, other = ids(store)
+    desk.act("ana", want("reject", rejected))
+    for _ in range(2):
+        take_in(store, record([entry((-9, 0))], common_m=1))
+    desk.act("ana", want("merge", rejected, **{"with": other}))
+    desk.act("ana", want("confirm", ids(store)[-1]))
+    assert len(public(store)) == 2
+    mapping.set_policy(store, Policy(reports=1), page=page)
+    assert len(public(store)) == 2
+    assert mapping.rebuild(store, NAME) == []
 
 
 @pytest.mark.parametrize(

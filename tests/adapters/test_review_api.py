@@ -239,6 +239,27 @@ def test_a_proxy_elsewhere_is_not_believed(
     assert Door(Reviewers(data), Clock()).who("", "ben", peer) is None
 
 
+@pytest.mark.parametrize("removed", [False, True], ids=["set anew", "removed and added"])
+def test_a_new_passphrase_ends_what_the_old_one_opened(
+    tmp_path: Path,
+    removed: bool,  # noqa: FBT001
+) -> None:
+    reviewers = Reviewers(tmp_path)
+    reviewers.add("ana", PASSPHRASE)
+    reviewers.add("ben", PASSPHRASE)
+    door = Door(reviewers, Clock())
+    stolen, other = door.enter("ana", PASSPHRASE, "x"), door.enter("ben", PASSPHRASE, "x")
+    if removed:
+        reviewers.remove("ana")
+    reviewers.add("ana", "another phrase of words")
+    assert door.who(stolen or "", "", "192.0.2.7") is None
+    assert door.who(other or "", "", "192.0.2.7") == "ben"
+    own = door.enter("ana", "another phrase of words", "x")
+    assert door.who(own or "", "", "192.0.2.7") == "ana"
+    reviewers.add("ana", "another phrase of words")  # the same again is another, too
+    assert door.who(own or "", "", "192.0.2.7") is None
+
+
 def test_another_site_cannot_make_a_reviewer_decide(ana: httpx.Client) -> None:
     item = ana.get("/queue").json()["items"][0]
     body = {"verb": "confirm", "camera_id": item["feature"]["id"]}

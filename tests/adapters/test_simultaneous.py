@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from scanner.core.wire import Record
 from scanner.errors import StoreError
-from scanner.hub import mapping
+from scanner.hub import cohort_care, mapping
+from scanner.hub.batches import Batches
 from scanner.hub.features import OPEN, Policy
+from scanner.hub.review import ReviewDesk, Wanted
 from scanner.hub.stores import open_store
 from scanner.hub.stores.protocol import PUBLIC, Store
 from scanner.hub.stores.sqlite import SqliteStore
@@ -143,6 +146,45 @@ def test_a_rebuild_loses_no_record_that_is_fused_meanwhile(again: Open) -> None:
     assert mapping.rebuild(other, name) == []
 
 
+def test_what_an_intake_has_in_hand_while_its_cohort_is_rolled_back_does_not_count(
+    again: Open,
+) -> None:
+    serve, work = again(), again()
+    mapping.set_policy(serve, TWO)
+    put(serve, "b", "south", record([entry((0, 0))]))
+    fuse_all(serve)
+
+    def roll_back() -> None:
+        cohort_care.set_state(
+            serve, "north", "rolled back", name=name, reviewer="ana", reason="", clock=lambda: 7
+        )
+
+    with ExitStack() as stack, work.transaction():
+        keep(work, "a", record([entry((0, 0))]), "north")
+        deciding = stack.enter_context(running(roll_back))
+        deciding.join(0.5)
+    fuse_all(work)
+    assert work.cohort_states() == {"north": "rolled back"}
+    assert public(work) == []
+    assert [s.camera.reports for s in work.cameras()] == [1]
+    assert mapping.rebuild(work, name) == []
+
+
+def test_what_an_intake_has_in_hand_while_the_pool_is_given_up_is_not_left_in_it(
+    again: Open,
+) -> None:
+    serve, work = again(), again()
+    mapping.set_policy(serve, OPEN)
+    Batches(serve, 50, lambda: 1.79e9)
+    with ExitStack() as stack, work.transaction():
+        keep(work, "a", record([entry((0, 0))]))
+        giving_up = stack.enter_context(running(lambda: Batches(serve, 0, lambda: 1.79e9)))
+        giving_up.join(0.5)
+    fuse_all(work)
+    assert work.pooled() == 0
+    assert public(work) == ["a0"]
+
+
 def test_a_worker_that_finds_no_rule_does_not_replace_one_that_is_just_set(again: Open) -> None:
     serve, work = again(), again()
     put(serve, "a", "north", record([entry((0, 0))]))
@@ -153,6 +195,29 @@ def test_a_worker_that_finds_no_rule_does_not_replace_one_that_is_just_set(again
         serve.put_meta(mapping.POLICY, '{"reports":2,"cohorts":2}')
     assert mapping.policy_of(work) == TWO
     assert public(work) == []
+
+
+def test_the_first_decision_of_all_holds_for_what_is_fused_meanwhile(tmp_path: Path) -> None:
+    """A worker began before there was a log, and comes to the place only after the decision."""
+    with (
+        database("postgres", tmp_path) as url,
+        closing(open_store(url)) as serve,
+        closing(open_store(url)) as work,
+    ):
+        mapping.set_policy(serve, OPEN)
+        put(serve, "a", "north", record([entry((0, 0))]))
+        fuse_all(serve)
+        desk = ReviewDesk(serve, OPEN, partial(mapping.refresh, name=name), lambda: 1.79e9)
+        put(serve, "b", "north", record([entry((20_000, 0))]))
+        put(serve, "c", "north", record([entry((0, 0))]))
+        held = Held()
+        with running(lambda: mapping.fuse_waiting(work, held)):
+            assert held.inside.wait(20)
+            desk.act("ana", Wanted(verb="reject", camera_id="a0"))
+            held.go_on.set()
+        fuse_all(work)
+        assert {s.id: s.verdict for s in serve.cameras()} == {"a0": "rejected", "b0": None}
+        assert public(serve) == ["b0"]
 
 
 def test_a_rule_that_was_broken_off_is_applied_to_the_rest_by_the_next_start(

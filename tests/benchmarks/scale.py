@@ -13,6 +13,7 @@ much of what the cores allow was reached. What is lost to locks is told apart.
 import argparse
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -73,7 +74,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ceiling(self) -> float:
         """Records a second that the cores allow, were nothing ever waited for."""
-        return self.cores / sum(self.cpu_us.values()) * 1e6
+        # None at all: too few records for the clock of a process, which ticks a hundred times a second.
+        spent = sum(self.cpu_us.values())
+        return self.cores / spent * 1e6 if spent else math.inf
 
 
 class Site:
@@ -272,7 +275,7 @@ def _watch(
     }
     return (
         records / (ended - begun),
-        {name: round(us, 1) for name, us in cost.items() if us},
+        {name: round(us, 1) for name, us in cost.items() if us or name != "scanners" or live},
         round(min(each) / max(*each, 1e-9), 2),
     )
 

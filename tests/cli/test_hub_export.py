@@ -62,9 +62,16 @@ def test_lines_of_a_table_end_as_they_should(data: Path) -> None:
 
 def test_an_area_is_west_south_east_north(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lat, lon = ORIGIN.geodetic_from_enu(900, 0)
-    box = f"--bbox={lon - 0.001},{lat - 0.001},{lon + 0.001},{lat + 0.001}"
-    assert main(["hub", "export", "--data", str(data), box]) == 0
+    box = f"{lon - 0.001},{lat - 0.001},{lon + 0.001},{lat + 0.001}"
+    assert main(["hub", "export", "--data", str(data), "--bbox", box]) == 0
     assert [f["id"] for f in json.loads(capsys.readouterr().out)["features"]] == ["c"]
+
+
+def test_an_area_may_lie_west_of_greenwich_and_south_of_the_equator(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hub", "export", "--data", str(data), "--bbox", "-70.7,-33.9,-70.6,-33.8"]) == 0
+    assert json.loads(capsys.readouterr().out)["features"] == []
 
 
 @pytest.mark.parametrize(

@@ -319,4 +319,4 @@ def test_a_passphrase_is_asked_for_twice_and_not_shown(
         terminal.close()
     assert PASSPHRASE not in shown
     assert second not in shown
-    assert Reviewers(tmp_path).check("ana", PASSPHRASE) == (code == 0)
+    assert bool(Reviewers(tmp_path).check("ana", PASSPHRASE)) == (code == 0)

@@ -3,20 +3,25 @@
 import math
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from scanner.core.wire import KIND_CODES, CameraFeature
+from scanner.core.reviewing.decisions import judged
+from scanner.core.wire import KIND_CODES, CameraFeature, Topics, geohash
 from scanner.errors import StoreError
-from scanner.hub.features import Policy
+from scanner.hub.features import OPEN, Policy, project
+from scanner.hub.publishing import MapPublisher
 from scanner.hub.stores import open_store
 from scanner.hub.stores.gathered import JOURNAL_MAX
-from scanner.hub.stores.protocol import Box, Known, Shown, Store
+from scanner.hub.stores.morton import cell_box
+from scanner.hub.stores.protocol import Box, Known, Shown, Store, Tally
 from scanner.hub.stores.tiled import Cluster, TilePoint
+from scanner.network.session import Message
 from scanner.records import Kind
 from tests.helpers.maps import STORES, Line, database, keep, kept, line, spend, town
 from tests.helpers.reports import ORIGIN, entry, record
@@ -232,6 +237,17 @@ def test_boxes_across_the_date_line_and_at_the_poles(
     assert len(store.features(box)) == len(found)
 
 
+@pytest.mark.parametrize("gap_deg", [1e-7, 1e-5, 0.0001, 0.01, 0.05])
+def test_a_box_round_the_earth_but_for_a_gap_holds_each_camera_once(
+    store: Store, thousand: list[Shown], gap_deg: float
+) -> None:
+    west, east = 4.89, 4.89 - gap_deg
+    inside = sorted(s.id for s in thousand if s.lon_deg >= west or s.lon_deg <= east)
+    assert len(inside) > 400
+    assert ids(store.shown((west, 52.0, east, 53.0))) == inside
+    assert len(store.features((west, 52.0, east, 53.0))) == len(inside)
+
+
 # --- the projection, against the plain truth ----------------------------------------------------
 
 
@@ -262,6 +278,23 @@ def test_a_box_holds_what_lies_in_it(store: Store, thousand: list[Shown]) -> Non
         box = west, south, east, north
         assert store.shown(box) == inside
         assert sorted(store.features(box)) == sorted(s.feature for s in inside)
+
+
+def test_a_box_is_counted_up_to_a_number(store: Store, thousand: list[Shown]) -> None:
+    box = (4.85, 52.34, 4.9, 52.4)
+    west, south, east, north = box
+    inside = Counter(
+        (KIND_CODES.index(s.kind), s.first_month)
+        for s in thousand
+        if s.status == "confirmed" and west <= s.lon_deg <= east and south <= s.lat_deg <= north
+    )
+    count = inside.total()
+    assert 100 < count < 1000
+    found = store.tally_in(box, count)
+    assert found == [Tally(KIND_CODES[k], month, n) for (k, month), n in sorted(inside.items())]
+    assert store.tally_in(box, count - 1) is None
+    assert store.tally_in((-180.0, -90.0, 180.0, 90.0), 1000) == store.tally()
+    assert store.tally_in((-180.0, -90.0, 180.0, 90.0), 10) is None
 
 
 @pytest.mark.parametrize("z", [13, 14, 16, 20])
@@ -390,10 +423,11 @@ def test_the_journal_says_what_everyone_may_notice(store: Store) -> None:
     assert step(line(2, 52.37, 4.89, policy=hidden)) == []
     assert step(line(2, 52.37, 4.89, reports=2, policy=hidden)) == [("added", "c0000002")]
     assert step(line(2, 52.37, 4.89, policy=hidden)) == [("removed", "c0000002")]
-    assert step(old=("c0000001", "c0000002")) == [("removed", "c0000001")]
     assert heard(store, marks[3])[0] == ("moved", "c0000001")
+    moved = (store.changes_since(marks[3]) or [])[0]
+    assert msgspec.json.decode(moved.feature, type=CameraFeature).id == "c0000001"
+    assert step(old=("c0000001", "c0000002")) == [("removed", "c0000001")]
     last = (store.changes_since(marks[-2]) or [])[0]
-    assert msgspec.json.decode(last.feature, type=CameraFeature).id == "c0000001"
     assert last.revision <= store.revision()
     assert store.changes_since(0, limit=2) == (store.changes_since(0) or [])[:2]
 
@@ -405,6 +439,86 @@ def test_a_camera_that_moves_to_another_cell_is_told_in_both(store: Store) -> No
     changes = store.changes_since(since) or []
     assert {c.change for c in changes} == {"moved"}
     assert len({c.cell for c in changes}) == 2
+
+
+def over_the_edge(*, apart_deg: float) -> tuple[Line, Line]:
+    """A camera on both sides of a cell's east edge."""
+    west, _, east, _ = cell_box(geohash(52.37, 4.89))
+    assert west < 4.89 < east
+    return line(1, 52.37, east - apart_deg / 2), line(1, 52.37, east + apart_deg / 2)
+
+
+def taken_down(there: Line) -> Line:
+    name, cell, camera, _ = there
+    camera = msgspec.structs.replace(camera, gone=1.0)
+    return name, cell, camera, project(judged(camera), OPEN, 0, camera_id=name)
+
+
+# 4e-6 degrees are less than half a metre: no move, but another cell.
+@pytest.mark.parametrize(("apart_deg", "word"), [(4e-6, "updated"), (6e-5, "gone")])
+def test_the_broker_has_a_camera_in_one_cell_however_it_left_the_other(
+    store: Store, apart_deg: float, word: str
+) -> None:
+    before, after = over_the_edge(apart_deg=apart_deg)
+    after = taken_down(after) if word == "gone" else after
+    retained: dict[str, bytes] = {}
+
+    def send(messages: Sequence[Message]) -> None:
+        retained.update({m.topic: m.payload for m in messages if m.retain})
+
+    publisher = MapPublisher(store, Topics(), send)
+    put(store, before)
+    publisher.everything()
+    since = store.revision()
+    put(store, after)
+    assert publisher.changes()
+    assert {c.change for c in store.changes_since(since) or []} == {word}
+    assert [topic for topic, body in retained.items() if body] == [Topics().map_cell(after[1])]
+    assert len(retained) == 2
+
+
+def test_of_a_camera_that_left_the_map_the_journal_keeps_that_alone(store: Store) -> None:
+    hidden = Policy(reports=9)
+    put(store, line(1, 52.37, 4.89), line(2, 52.37, 4.90))
+    put(store, line(1, 52.3701, 4.89))
+    behind = store.revision()
+    put(store, line(1, 52.3702, 4.89))
+    put(store, line(1, 52.3702, 4.89, policy=hidden))
+    assert heard(store, 0) == [("added", "c0000002"), ("removed", "c0000001")]
+    assert heard(store, behind) == [("removed", "c0000001")]
+    assert (store.changes_since(behind) or [])[0].feature == b""
+    # Back on the map it is told as any other.
+    put(store, line(1, 52.3702, 4.89))
+    assert heard(store, behind) == [("removed", "c0000001"), ("added", "c0000001")]
+    put(store, old=("c0000001",))
+    assert heard(store, 0) == [("added", "c0000002"), ("removed", "c0000001")]
+
+
+def test_who_reads_a_cell_that_a_camera_had_left_hears_there_that_it_is_off_the_map(
+    store: Store,
+) -> None:
+    put(store, line(1, 52.37, 4.89))
+    put(store, line(1, 52.40, 4.89))
+    (cell,) = store.filled_cells()
+    put(store, line(1, 52.40, 4.89, policy=Policy(reports=9)))
+    changes = store.changes_since(0) or []
+    assert {(c.change, c.feature) for c in changes} == {("removed", b"")}
+    assert len({c.cell for c in changes}) == 2
+    assert changes[-1].cell == cell
+
+
+def test_what_came_and_left_in_one_transaction_leaves_no_place_either(store: Store) -> None:
+    hidden = Policy(reports=9)
+    with store.transaction():
+        store.put_cameras([], [line(1, 52.37, 4.89), line(2, 52.37, 4.89)])
+        store.put_cameras([], [line(1, 52.37, 4.89, policy=hidden)])
+        store.put_cameras([], [line(2, 52.37, 4.89, policy=hidden)])
+        store.put_cameras([], [line(2, 52.37, 4.89)])
+    assert heard(store, 0) == [
+        ("removed", "c0000001"),
+        ("removed", "c0000002"),
+        ("added", "c0000002"),
+    ]
 
 
 def test_too_long_ago_is_told_and_the_journal_stays_small(store: Store) -> None:
@@ -509,8 +623,8 @@ def test_cohorts_of_a_camera_are_counted(store: Store) -> None:
     assert stored
     assert stored.cohorts == 2
     assert store.cohorts_of(name) == ["north", "south"]
-    assert store.partners([members[0].number]) == {m.number for m in members}
-    assert store.partners([10**9]) == set()
+    assert store.cameras_with([members[0].number, members[1].number]) == [stored]
+    assert store.cameras_with([10**9]) == []
 
 
 def test_known_cameras_are_replaced_by_source_and_linked(store: Store) -> None:
@@ -574,6 +688,25 @@ def test_a_region_belongs_to_one_fuser_at_a_time(again: Open) -> None:
     thread.join(10)
     waiter.join(10)
     assert order == ["one begins", "one ends", "two"]
+
+
+def test_who_has_the_map_alone_has_more_areas_than_a_server_has_locks(again: Open) -> None:
+    one, two = again(), again()
+    names = [f"{i},{i}" for i in range(40_000)]
+    with one.transaction():
+        one.hold_map(alone=True)
+        with one.region(names, wait=True) as mine:
+            assert mine
+    # And none of it is left over: in the next transaction an area is asked for as ever.
+    order: list[str] = []
+    with one.transaction(), one.region(["5,7"]) as mine:
+        assert mine
+        waiter = threading.Thread(target=_enter, args=(two, order))
+        waiter.start()
+        waiter.join(0.3)
+        assert order == []
+    waiter.join(10)
+    assert order == ["two"]
 
 
 def _enter(store: Store, order: list[str]) -> None:

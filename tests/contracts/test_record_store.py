@@ -20,11 +20,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RecordStor
 def test_what_is_added_waits(store: RecordStore) -> None:
     name = store.add(b"one")
     assert [(r.record_id, r.payload, r.due_s) for r in store.waiting()] == [(name, b"one", 0)]
+    assert store.count() == 1
 
 
 def test_adding_twice_keeps_one(store: RecordStore) -> None:
     assert store.add(b"one") == store.add(b"one", due_s=50)
-    assert len(store.waiting()) == 1
+    assert len(store.waiting()) == store.count() == 1
 
 
 def test_due_gives_only_those_whose_time_has_come_in_order(store: RecordStore) -> None:
@@ -42,6 +43,7 @@ def test_removed_records_are_gone_and_unknown_ids_are_no_error(store: RecordStor
     store.remove(name)
     store.remove("unknown")
     assert store.waiting() == []
+    assert store.count() == 0
 
 
 def test_many_are_removed_at_a_time(store: RecordStore) -> None:

@@ -5,12 +5,14 @@ import random
 from collections.abc import Iterable
 from functools import partial
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.core.fusing.fusion import Box, Camera, fuse, patch
 from scanner.core.fusing.vicinity import HALO_M, Report, box_of, cell_of, cells_near, middle_of
+from scanner.core.reviewing.reviewlog import anchor_of
 from scanner.core.wire import Record
 from scanner.records import Kind
 from tests.helpers.reports import ORIGIN, Place, entry, report
@@ -49,8 +51,8 @@ class Kept:
         self.reports |= {r.number: r for r in fresh}
         for r in gone:
             del self.reports[r.number]
-        made = patch([*fresh, *gone], self.within, self.partners)
-        self.cameras = {c for c in self.cameras if not self.of(c) & made.numbers}
+        made = patch([*fresh, *gone], self.within, self.having)
+        self.cameras = {c for c in self.cameras if made.marks.isdisjoint(map(anchor_of, c.members))}
         self.cameras |= set(made.cameras)
 
     def within(self, box: Box) -> list[Report]:
@@ -64,9 +66,9 @@ class Kept:
             )
         ]
 
-    def partners(self, numbers: Iterable[int]) -> set[int]:
+    def having(self, numbers: Iterable[int]) -> list[Camera]:
         wanted = set(numbers)
-        return {n for c in self.cameras if self.of(c) & wanted for n in self.of(c)}
+        return [c for c in self.cameras if self.of(c) & wanted]
 
     @staticmethod
     def of(camera: Camera) -> set[int]:
@@ -98,6 +100,33 @@ def test_a_record_that_no_longer_counts_leaves_no_trace() -> None:
     kept.take(reports)
     kept.take([], gone=reports[10:14])
     assert same(kept.cameras, fuse(reports[:10] + reports[14:]))
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_what_reviewers_bind_together_is_made_anew_together_however_far_it_reaches(
+    bound: bool,  # noqa: FBT001
+) -> None:
+    """They may merge camera after camera: its end is in no cell round the new record."""
+    middle = middle_of(cell_of(report(1, [entry((0, 0))]).record))
+    x, y = map(float, ORIGIN.enu_from_geodetic(middle.lat_deg, middle.lon_deg))
+    one, other, fresh = (
+        report(number, [entry((x + east_m, y))])
+        for number, east_m in enumerate((0.0, 1250.0, 40.0), 1)
+    )
+    kept = Kept()
+    kept.take([one, other, fresh])
+    marks = [(r.record_id, 0) for r in (one, other)]
+    merged = msgspec.structs.replace(
+        fuse([one])[0], members=tuple(m for c in fuse([one, other]) for m in c.members)
+    )
+    made = patch(
+        [fresh],
+        kept.within,
+        lambda _: [] if bound else [merged],
+        lambda _: [marks] if bound else [],
+    )
+    assert made.marks == {(r.record_id, 0) for r in (one, other, fresh)}
+    assert same(made.cameras, fuse([one, other, fresh]))
 
 
 @pytest.mark.parametrize("seed", [5, 6])

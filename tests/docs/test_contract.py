@@ -31,6 +31,8 @@ from scanner.core.wire import (
     geohash,
 )
 from scanner.hub import contract
+from scanner.hub.publishing import news
+from scanner.hub.stores.protocol import PublicChange
 from scanner.network.mqtt import NEW, Link, Message, open_link
 from scanner.records import Kind
 from tests.helpers.broker import Mosquitto
@@ -143,6 +145,17 @@ def test_no_field_slips_out_unnamed() -> None:
     assert closed({"type": "object", "properties": {}})["additionalProperties"] is False
 
 
+def test_a_camera_that_left_the_map_is_told_without_its_place() -> None:
+    """GeoJSON's feature without a location (RFC 7946, 3.2)."""
+    line = PublicChange(7, "removed", FEATURE.id, "u173zt", b"")
+    told = news(line)
+    check("changes/u/1/7/3/z/t", told)
+    assert json.loads(told) == {
+        "type": "Feature", "id": FEATURE.id, "change": "removed", "geometry": None,
+        "properties": None,
+    }  # fmt: skip
+
+
 # --- the page -----------------------------------------------------------------------------------
 
 
@@ -240,6 +253,8 @@ def test_the_functions_of_the_node_red_flow_make_points_of_messages(browser: Bro
     ):
         change = Change(id=of.id, change=word, geometry=of.geometry, properties=of.properties)
         assert returned("cctv-change", encode_json(change))["payload"].items() >= wanted.items()
+    left = news(PublicChange(7, "removed", FEATURE.id, "u173zt", b""))
+    assert returned("cctv-change", left) == {"payload": deleted}
     page.close()
 
 

@@ -72,8 +72,8 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
 class Patch(msgspec.Struct, frozen=True):
     """A piece of the map, made anew."""
 
-    cameras: tuple[Camera, ...]  # in place of all those in which these records have a part:
-    numbers: frozenset[int]
+    cameras: tuple[Camera, ...]  # in place of all those in which these marks have a part:
+    marks: frozenset[Name]
 
 
 def fuse(reports: Iterable[Report]) -> tuple[Camera, ...]:
@@ -93,37 +93,88 @@ def fuse(reports: Iterable[Report]) -> tuple[Camera, ...]:
 def patch(
     fresh: Iterable[Report],
     fetch: Callable[[Box], Iterable[Report]],
-    partners: Callable[[Iterable[int]], Iterable[int]],
+    kept: Callable[[Iterable[int]], Iterable[Camera]],
+    bound: Callable[[Box], Iterable[Iterable[Name]]] = lambda _: (),
 ) -> Patch:
     """What some reports that are new, or no longer count, change.
 
     ``fetch`` gives the reports of a box, those that are new included, those that no longer count
-    left out; more than asked for does no harm. ``partners`` gives the numbers of all records that
-    share a camera of the map as it is with given ones. The map that comes of it is the one that
-    ``fuse`` makes of all reports.
+    left out; more than asked for does no harm. ``kept`` gives the cameras of the map as it is in
+    which the records of these numbers have a part, and ``bound`` the marks in a box that each
+    merge or split of a reviewer speaks of: the map as it is may hold two cameras as one, or one as
+    two. The map that comes of it is the one that ``fuse`` makes of all reports.
     """
     fresh = list(fresh)
     touched = {cell for report in fresh for cell in cells_near(report.record)}
     if not touched:
         return Patch((), frozenset())
-    found = {r.number: r for r in fetch(box_of(touched, 2 * SPAN_M + CELL_M + HALO_M))}
-    # A camera of which a part lies in a touched cell lies within this as a whole.
-    wanted = {
-        cell_of(r.record) for r in found.values() if cells_near(r.record, 2 * SPAN_M) & touched
-    }
+    ground = set(touched)
+    while True:
+        box = box_of(ground, 2 * SPAN_M + CELL_M + HALO_M)
+        found = {r.number: r for r in fetch(box)}
+        cameras = _around(found.values(), ground)
+        first = [*fresh, *(r for r in found.values() if cell_of(r.record) in touched)]
+        there = {r.record_id: r for r in (*fresh, *found.values())}
+        marks = _linked(first, there, [_names(c) for c in cameras] + [*bound(box)], kept)
+        linked = [there[record_id].record for record_id in {r for r, _ in marks} & there.keys()]
+        # Reviewers may have made one camera of many: a mark far out is of one not yet seen whole.
+        far = {cell_of(r) for r in linked if not cells_near(r, SPAN_M) & ground}
+        if not far:
+            break
+        ground |= far
+    made = [c for c in cameras if not marks.isdisjoint(_names(c))]
+    return Patch(tuple(sorted(made, key=lambda c: c.members[0])), frozenset(marks))
+
+
+def _around(reports: Iterable[Report], ground: set[Cell]) -> list[Camera]:
+    """The cameras on some cells and round them.
+
+    Those of which a part lies within SPAN_M of these cells are whole.
+    """
+    reports = list(reports)
+    wanted = {cell_of(r.record) for r in reports if cells_near(r.record, 2 * SPAN_M) & ground}
     around: defaultdict[Cell, list[Report]] = defaultdict(list)
-    for report in found.values():
+    for report in reports:
         for cell in cells_near(report.record) & wanted:
             around[cell].append(report)
-    cameras = _fuse(around, wanted)
-    first = {r.number for r in found.values() if cell_of(r.record) in touched}
-    first |= {r.number for r in fresh}
-    numbers = first | set(partners(first))
-    for camera in cameras:
-        those = {m.number for m in camera.members}
-        numbers |= those if those & first else set()
-    kept = [c for c in cameras if any(m.number in numbers for m in c.members)]
-    return Patch(tuple(sorted(kept, key=lambda c: c.members[0])), frozenset(numbers))
+    return _fuse(around, wanted)
+
+
+def _linked(
+    first: Iterable[Report],
+    there: Mapping[str, Report],
+    groups: Iterable[Iterable[Name]],
+    kept: Callable[[Iterable[int]], Iterable[Camera]],
+) -> set[Name]:
+    """The marks of some records and all that hang together with them, by groups or cameras kept.
+
+    Not all marks of a record: its other cameras are others, and may lie where nothing is made anew.
+    """
+    of: defaultdict[Name, list[list[Name]]] = defaultdict(list)
+
+    def note(group: list[Name]) -> None:
+        for mark in group:
+            of[mark].append(group)
+
+    for group in groups:
+        note([mark for mark in group if mark[0] in there])
+    numbers = {record_id: report.number for record_id, report in there.items()}
+    asked: set[int] = set()
+    marks: set[Name] = set()
+    edge = {(r.record_id, i) for r in first for i in range(len(r.record.cameras))}
+    while edge:
+        marks |= edge
+        asking = {numbers[record_id] for record_id, _ in edge} - asked
+        asked |= asking
+        for camera in kept(asking):
+            numbers |= {m.record_id: m.number for m in camera.members}
+            note(_names(camera))
+        edge = {other for mark in edge for group in of[mark] for other in group} - marks
+    return marks
+
+
+def _names(camera: Camera) -> list[Name]:
+    return [(member.record_id, member.index) for member in camera.members]
 
 
 def _fuse(around: Mapping[Cell, Sequence[Report]], cells: Iterable[Cell]) -> list[Camera]:

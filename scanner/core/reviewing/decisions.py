@@ -96,12 +96,14 @@ def apply(
     cameras: Iterable[Camera],
     actions: Iterable[Decision],
     fetch: Fetch = lambda _: (),
+    settled: Iterable[Camera] = (),
 ) -> list[Judged]:
     """Judged cameras in order of their first members; raises WireError for a damaged log.
 
     ``cameras`` may be a part of the map, ``actions`` the lines that lie within REACH_M of it; the
     order of neither matters. ``fetch`` is asked for the records of a camera that is split; without
-    them its parts stay where they were at the split.
+    them its parts stay where they were at the split. ``settled``: more cameras, as merges and
+    splits have made them; those are not applied to them again.
     """
     lines = standing(actions)
     pieces = Pieces(cameras, lines, fetch)
@@ -110,6 +112,8 @@ def apply(
             pieces.merge(action.anchor, body.anchor)
         elif isinstance(body, Split):
             pieces.split(body)
+    for camera in settled:
+        pieces.add(camera)
     said: dict[int, list[tuple[Decision, Body]]] = defaultdict(list)
     for action, body in lines:
         piece = pieces.where.get(action.anchor)

@@ -35,6 +35,12 @@ class Pieces:
             if (anchor := anchor_of(member)) in wanted:
                 self.where[anchor] = piece
 
+    def add(self, camera: Camera) -> None:
+        """One more camera, which is to stay as it is."""
+        self.cameras[self._next] = camera
+        self._place(self._next, camera, self._wanted)
+        self._next += 1
+
     def merge(self, one: Anchor, other: Anchor) -> None:
         """Make one of the two cameras, if both are there and not one already."""
         a, b = self.where.get(one), self.where.get(other)
@@ -53,9 +59,8 @@ class Pieces:
             reports = self._fetch({member.number for member in camera.members})
             records = {report.record_id: report.record for report in reports}
             stay, out = (_of(camera, *half) for half in divided(camera, body, records))
-            self.cameras[piece], self.cameras[self._next] = stay, out
-            self._place(self._next, out, self._wanted)
-            self._next += 1
+            self.cameras[piece] = stay
+            self.add(out)
 
 
 def _of(camera: Camera, members: tuple[Member, ...], part: Part) -> Camera:

@@ -1,7 +1,7 @@
 """Rejections that hold at their place, whatever the camera there is called."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -18,6 +18,7 @@ from scanner.core.reviewing.reviewlog import (
     Tag,
     Word,
     is_private,
+    standing,
     tags_of,
 )
 from scanner.records import Covariance, Kind
@@ -80,6 +81,14 @@ class Graves:
             and _may_be(grave, camera)
         ]
         return max(hits, default=None)
+
+
+def buried(actions: Iterable[Decision]) -> set[Anchor]:
+    """Anchors of the lines that take a camera off the map: where it is, its tombstone is.
+
+    Who applies the log to a part of the map must have their cameras.
+    """
+    return {a.anchor for a, body in standing(actions) if _rejected(a, body) is not None}
 
 
 def _grave(action: Decision, word: Word, camera: Camera | None) -> _Grave:

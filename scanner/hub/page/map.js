@@ -246,8 +246,10 @@ async function main() {
   total().catch(console.warn);
   if (settings.truth) truth().catch(console.warn);
   follow(refresh, (change) => {
-    if (!fitted) fit([change.geometry.coordinates]);
-    fitted = true;
+    if (!fitted && change.geometry) {
+      fit([change.geometry.coordinates]);
+      fitted = true;
+    }
     if (change.id !== scene.chosenId) return;
     if (change.change === "removed") close();
     else open(change.id, change.geometry.coordinates, false);

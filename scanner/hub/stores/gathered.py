@@ -4,6 +4,7 @@ Pure: rows of the projection before and after in, lines for pyramid, tally, cell
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Final
 
 from scanner.core.wire import KIND_CODES
@@ -17,6 +18,9 @@ JOURNAL_MAX: Final = 10_000  # who has missed more reads the map afresh
 MOVED_DEG: Final = 0.5 / 111_000  # half a metre: less is no move
 KIND_INDEX: Final = {kind: i for i, kind in enumerate(KIND_CODES)}
 KINDS: Final = len(KIND_CODES)
+
+GONE: Final = b""  # in place of the feature of a camera that left the map
+Line = tuple[ChangeWord, str, str, bytes]  # of the journal: what, id, cell, feature
 
 Sums = list[int]  # count, sum of columns, sum of rows, count of each kind
 
@@ -47,6 +51,25 @@ def public_change(before: Shown | None, after: Shown | None) -> ChangeWord | Non
     return "moved" if far else "updated"
 
 
+def fit_to_tell(lines: Iterable[Line]) -> list[Line]:
+    """Lines in their order, without what a later one says should not have been told.
+
+    Of a camera that left the map only that is told, once in each cell where it was: it may be a
+    private home's.
+    """
+    left: dict[str, set[str]] = {}  # ids, and the cells in which that is told
+    kept: list[Line] = []
+    for word, name, cell, feature in reversed(list(lines)):
+        if word == "removed":
+            left.setdefault(name, set())
+        if name not in left:
+            kept.append((word, name, cell, feature))
+        elif cell not in left[name]:
+            left[name].add(cell)
+            kept.append(("removed", name, cell, GONE))
+    return kept[::-1]
+
+
 class Gathered:
     """Sums of one transaction."""
 
@@ -55,7 +78,7 @@ class Gathered:
         self.squares: dict[int, Sums] = {}
         self.tally: Counter[tuple[int, str]] = Counter()
         self.cells: Counter[str] = Counter()
-        self.lines: deque[tuple[ChangeWord, str, str, bytes]] = deque(maxlen=JOURNAL_MAX)
+        self.lines: deque[Line] = deque(maxlen=JOURNAL_MAX)
         self.dropped = 0  # lines that were too many for the journal
 
     def add(self, before: Shown | None, after: Shown | None) -> None:
@@ -70,8 +93,8 @@ class Gathered:
         if word and shown:
             self.dropped += len(self.lines) == JOURNAL_MAX
             self.lines.append((word, shown.id, shown.cell, shown.feature))
-            if word == "moved" and before and before.cell != shown.cell:
-                # Readers of the old cell are told, too.
+            if before and before.status in PUBLIC and before.cell != shown.cell:
+                # Readers of the old cell are told, too, by whichever word it left.
                 self.dropped += len(self.lines) == JOURNAL_MAX
                 self.lines.append((word, shown.id, before.cell, shown.feature))
 

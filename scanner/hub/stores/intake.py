@@ -16,8 +16,9 @@ BLOCK_E7: Final = 20_000  # side of the blocks in which records are looked up: 0
 
 HALF_TURN_E7: Final = 1_800_000_000
 
-# What ``reports.fused`` says; what is in the pool waits for the next batch.
-_WAITING, _FUSED, _HELD, _POOLED = 0, 1, 2, 3
+# What ``reports.fused`` says; what is in the pool waits for the next batch, and again if its cohort
+# was held in the meantime.
+_WAITING, _FUSED, _HELD, _POOLED, _HELD_POOLED = 0, 1, 2, 3, 4
 
 _records = msgspec.msgpack.Decoder(Record)
 _encoder = msgspec.msgpack.Encoder()
@@ -25,6 +26,14 @@ _encoder = msgspec.msgpack.Encoder()
 
 class Intake(Tables):
     """The tables ``reports``, ``blocks``, ``spent``, ``quarantine`` and ``cohorts``."""
+
+    def _hold_intake(self, *, alone: bool = False) -> None:
+        """Until the transaction ends nobody decides what becomes of records, or takes any in.
+
+        Those who take in do so together. Held before a decision is read, so that who decides finds
+        all that was taken in by the one before.
+        """
+        raise NotImplementedError
 
     def spend_all(self, tokens: Iterable[tuple[bytes, str]]) -> set[bytes]:
         """Note that cohort tokens, digest and month, are used up; those that were not before."""
@@ -39,13 +48,15 @@ class Intake(Tables):
 
     def add_reports(self, reports: Sequence[tuple[str, Record, str]]) -> set[str]:
         """Keep records: id, record, cohort or "". Ids of those that were not there already."""
+        self._hold_intake()
         usual = self._usual_start()
+        left_out = _HELD_POOLED if usual == _POOLED else _HELD
         held = self._held() if any(cohort for _, _, cohort in reports) else ()
         rows = inserted(
             self._db,
             "reports (record_id, body, cohort, fused)",
             [
-                (record_id, _encoder.encode(record), cohort, _HELD if cohort in held else usual)
+                (record_id, _encoder.encode(record), cohort, left_out if cohort in held else usual)
                 for record_id, record, cohort in reports
             ],
             "ON CONFLICT (record_id) DO NOTHING RETURNING record_id, number",
@@ -75,6 +86,7 @@ class Intake(Tables):
 
     def release_pool(self) -> None:
         """All that is in the pool may become part of the map."""
+        self._hold_intake(alone=True)
         self._db.run("UPDATE reports SET fused = ? WHERE fused = ?", (_WAITING, _POOLED))
 
     def add_quarantine(self, payload_id: str, reason: str, payload: bytes) -> None:
@@ -122,9 +134,11 @@ class Intake(Tables):
     def reports(self, numbers: Iterable[int], *, held: bool = True) -> list[Report]:
         """These records in order of their numbers, with those that take no part or without."""
         found: list[Report] = []
+        taking_part = "fused <> 3" if held else "fused < 2"
         for some in portions(sorted(set(numbers))):
-            chosen = f"WHERE number IN ({marks(len(some))}) AND fused <= ? ORDER BY number"
-            found += self._reports(chosen, [*some, _HELD if held else _FUSED])
+            found += self._reports(
+                f"WHERE number IN ({marks(len(some))}) AND {taking_part} ORDER BY number", some
+            )
         return found
 
     def numbers_of(self, record_ids: Iterable[str]) -> dict[str, int]:
@@ -219,16 +233,22 @@ class Intake(Tables):
 
     def set_cohort_state(self, cohort: str, state: CohortState) -> None:
         """From now on a cohort's records, past and future, take part in the map or do not."""
+        self._hold_intake(alone=True)
         self._db.run(
             "INSERT INTO cohorts (cohort, state) VALUES (?, ?) "
             "ON CONFLICT (cohort) DO UPDATE SET state = excluded.state",
             (cohort, state),
         )
-        start = self._usual_start() if state == "trusted" else _HELD
-        change = "UPDATE reports SET fused = ? WHERE cohort = ? AND cohort <> ''"
+        moves = [(_HELD, _WAITING, _FUSED), (_HELD_POOLED, _POOLED, _POOLED)]
         if state == "trusted":
-            change += " AND fused = 2"
-        self._db.run(change, (start, cohort))
+            usual = self._usual_start()
+            moves = [(_WAITING, _HELD, _HELD), (usual, _HELD_POOLED, _HELD_POOLED)]
+        for move in moves:
+            self._db.run(
+                "UPDATE reports SET fused = ? WHERE fused IN (?, ?) "
+                "AND cohort = ? AND cohort <> ''",
+                (*move, cohort),
+            )
 
     def cohort_states(self) -> dict[str, CohortState]:
         """Every cohort that somebody decided on; the others are trusted."""

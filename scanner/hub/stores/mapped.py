@@ -7,7 +7,14 @@ import msgspec
 
 from scanner.core.fusing.fusion import Camera
 from scanner.hub.stores.database import Row, marks, portions
-from scanner.hub.stores.gathered import JOURNAL_MAX, KINDS, Gathered
+from scanner.hub.stores.gathered import (
+    GONE,
+    JOURNAL_MAX,
+    KINDS,
+    Gathered,
+    Line,
+    fit_to_tell,
+)
 from scanner.hub.stores.morton import cell_box
 from scanner.hub.stores.projection import COLUMNS, SUMS, Projection, shown_of
 from scanner.hub.stores.protocol import Box, Shown, Stored
@@ -38,7 +45,7 @@ def _stored(row: Row) -> Stored:
     )
 
 
-def _camera(line: tuple[str, str, str, bytes]) -> str:
+def _camera(line: Line) -> str:
     return line[1]
 
 
@@ -96,16 +103,9 @@ class Mapped(Projection):
             ids.update(row[0] for row in rows)
         return sorted(ids)
 
-    def partners(self, numbers: Iterable[int]) -> set[int]:
-        """Numbers of all records that share a camera with one of these."""
-        found: set[int] = set()
-        for some in portions(self.cameras_of(numbers)):
-            rows = self._db.rows(
-                f"SELECT DISTINCT number FROM members WHERE camera_id IN ({marks(len(some))})",  # noqa: S608
-                some,
-            )
-            found.update(number for (number,) in rows)
-        return found
+    def cameras_with(self, numbers: Iterable[int]) -> list[Stored]:
+        """The same as whole cameras."""
+        return self._cameras(self.cameras_of(numbers))
 
     def put_cameras(
         self, old: Iterable[str], new: Iterable[tuple[str, str, Camera, Shown]]
@@ -216,20 +216,31 @@ class Mapped(Projection):
         )
         if not gathered.lines and not gathered.dropped:
             return
-        step = len(gathered.lines) + gathered.dropped + 1
+        # Not in the order in which their records came.
+        lines = sorted(fit_to_tell(gathered.lines), key=_camera)
+        step = len(lines) + gathered.dropped + 1
         row = self._db.row(
             "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + ? AS TEXT) "
             "WHERE name = 'revision' RETURNING value",
             (step,),
         )
         last = int(row[0]) if row else step
-        first = last - len(gathered.lines) + 1
+        first = last - len(lines) + 1
+        self._forget_places([(name, cell) for word, name, cell, _ in lines if word == "removed"])
         self._db.many(
             "INSERT INTO journal (revision, change, id, cell, feature) VALUES (?, ?, ?, ?, ?)",
-            # Not in the order in which their records came.
-            [(first + i, *line) for i, line in enumerate(sorted(gathered.lines, key=_camera))],
+            [(first + i, *line) for i, line in enumerate(lines)],
         )
         floor = first - 1 if gathered.dropped else last - JOURNAL_MAX
         gone = self._db.run("DELETE FROM journal WHERE revision <= ?", (floor,))
         if gone or gathered.dropped:
             self._db.run("UPDATE meta SET value = ? WHERE name = 'journal floor'", (str(floor),))
+
+    def _forget_places(self, left: Sequence[tuple[str, str]]) -> None:
+        """Take out of the journal where cameras were, by id and cell, that leave the map now."""
+        self._db.many("DELETE FROM journal WHERE id = ? AND cell = ?", left)
+        # Who reads a cell that a camera had left before, and is behind, still hears it there.
+        self._db.many(
+            "UPDATE journal SET change = 'removed', feature = ? WHERE id = ?",
+            [(GONE, name) for name in dict(left)],
+        )

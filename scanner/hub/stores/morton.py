@@ -84,18 +84,18 @@ def box_ranges(x0: int, y0: int, x1: int, y1: int) -> list[Range]:
     for cy in range(y0 >> start, (y1 >> start) + 1):
         for cx in range(x0 >> start, (x1 >> start) + 1):
             visit(cx, cy, start, code(cx, cy))
-    return _joined(found)
+    return joined(found)
 
 
-def _joined(ranges: list[Range]) -> list[Range]:
-    """Rising, those that touch made one."""
-    joined: list[Range] = []
+def joined(ranges: list[Range]) -> list[Range]:
+    """Rising, those that touch or overlap made one."""
+    found: list[Range] = []
     for first, last in sorted(ranges):
-        if joined and joined[-1][1] + 1 >= first:
-            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+        if found and found[-1][1] + 1 >= first:
+            found[-1] = found[-1][0], max(last, found[-1][1])
         else:
-            joined.append((first, last))
-    return joined
+            found.append((first, last))
+    return found
 
 
 def cell_box(cell: str) -> tuple[float, float, float, float]:

@@ -25,6 +25,7 @@ CONNECT_S: Final = 10
 PREPARE_AFTER: Final = 2  # times that a statement is sent before the server keeps its plan
 MIGRATING: Final = 0x63637476  # the advisory lock of who makes the tables
 MAPPING: Final = 0x6D617073  # the advisory lock of the map as a whole
+TAKING_IN: Final = 0x74616B65  # the advisory lock of what becomes of records that come in
 FUSING: Final = 0x66757365  # first half of the advisory locks of areas
 MERCATOR_M: Final = 20037508.342789244  # half the side of EPSG:3857
 _AWAIT_AREAS: Final = (
@@ -146,6 +147,7 @@ class PostgresStore(Intake, Mapped, Ledger):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
+        self._alone = False  # nobody else has the map until the transaction ends
         self._db = PostgresDatabase(url)
         try:
             self._prepare()
@@ -182,14 +184,32 @@ class PostgresStore(Intake, Mapped, Ledger):
 
     def hold_map(self, *, alone: bool = False) -> None:
         """An advisory lock that ends with the transaction; those who wait are served in turn."""
+        self._hold(MAPPING, alone=alone)
+        self._alone = self._alone or alone
+
+    def _hold_intake(self, *, alone: bool = False) -> None:
+        """An advisory lock like that of the map, which is taken before it where both are."""
+        self._hold(TAKING_IN, alone=alone)
+
+    def _hold(self, lock: int, *, alone: bool) -> None:
         shared = "" if alone else "_shared"
-        self._db.row(f"SELECT pg_advisory_xact_lock{shared}(?)", (MAPPING,))
+        self._db.row(f"SELECT pg_advisory_xact_lock{shared}(?)", (lock,))
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._alone = False
 
     @contextlib.contextmanager
     def region(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[bool]:
-        """Advisory locks that end with the transaction, taken in one order."""
+        """Advisory locks that end with the transaction, taken in one order.
+
+        None for who has the map alone: all areas of a large change are more than a server has room
+        for.
+        """
         names = sorted(cells)
-        if wait:
+        if self._alone:
+            yield True
+        elif wait:
             self._db.row(_AWAIT_AREAS, (FUSING, names))
             yield True
         else:
@@ -203,18 +223,22 @@ class PostgresStore(Intake, Mapped, Ledger):
             ((*values_of(row), *_mercator(row.lat_deg, row.lon_deg)) for row in shown),
         )
 
-    def _rows_in(self, columns: str, where: str, values: Values, box: Box) -> list[Row]:
+    def _rows_in(
+        self, columns: str, where: str, values: Values, box: Box, limit: int | None = None
+    ) -> list[Row]:
         exact, corners = within(box)
-        found: list[Row] = []
-        for west, south, east, north in _halves(box):
+        edges: list[float] = []
+        halves = _halves(box)
+        for west, south, east, north in halves:
             x0, y0 = _mercator(south, west)
             x1, y1 = _mercator(north, east)
-            found += self._db.rows(
-                f"SELECT {columns} FROM shown WHERE geom && ST_MakeEnvelope(?, ?, ?, ?, 3857) "  # noqa: S608
-                f"AND {exact} {where}",
-                (x0 - 1, y0 - 1, x1 + 1, y1 + 1, *corners, *values),
-            )
-        return found
+            edges += (x0 - 1, y0 - 1, x1 + 1, y1 + 1)
+        near = " OR ".join(["geom && ST_MakeEnvelope(?, ?, ?, ?, 3857)"] * len(halves))
+        cut, more = ("", ()) if limit is None else (" LIMIT ?", (limit,))
+        return self._db.rows(
+            f"SELECT {columns} FROM shown WHERE ({near}) AND {exact} {where}{cut}",  # noqa: S608
+            (*edges, *corners, *values, *more),
+        )
 
     def _points_in(self, box: tuple[int, int, int, int]) -> list[Row]:
         x0, y0, x1, y1 = (2 * MERCATOR_M * edge / morton.SIDE for edge in box)

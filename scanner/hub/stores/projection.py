@@ -1,6 +1,7 @@
 """The projection: what readers see of the map, and the journal of its public changes."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -70,8 +71,10 @@ class Projection(Tables):
 
     # --- what the two databases do differently --------------------------------------------------
 
-    def _rows_in(self, columns: str, where: str, values: Values, box: Box) -> list[Row]:
-        """Columns of the rows of the projection in a box, in no order."""
+    def _rows_in(
+        self, columns: str, where: str, values: Values, box: Box, limit: int | None = None
+    ) -> list[Row]:
+        """Columns of the rows of the projection in a box, or of so many of them; in no order."""
         raise NotImplementedError
 
     def _points_in(self, box: tuple[int, int, int, int]) -> list[Row]:
@@ -177,6 +180,15 @@ class Projection(Tables):
         """Counts of confirmed cameras per kind and month."""
         rows = self._db.rows("SELECT kind, first_month, n FROM tally WHERE n > 0 ORDER BY 1, 2")
         return [Tally(KIND_CODES[kind], month, count) for kind, month, count in rows]
+
+    def tally_in(self, box: Box, limit: int) -> list[Tally] | None:
+        """As ``tally`` of a box; None if more than ``limit`` are in it, and no more are read."""
+        where = "AND status = 'confirmed'"
+        rows = self._rows_in("kind, first_month", where, (), box, limit + 1)
+        if len(rows) > limit:
+            return None
+        counts = sorted(Counter(rows).items())
+        return [Tally(KIND_CODES[kind], month, count) for (kind, month), count in counts]
 
     def filled_cells(self) -> list[str]:
         """Cells with public cameras, sorted."""

@@ -83,13 +83,13 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PublicChange(msgspec.Struct, frozen=True, array_like=True):
-    """One line of the journal: what everyone may notice of a change."""
+    """One line of the journal: what everyone may notice; of a removed camera none is older."""
 
     revision: int  # rises without gaps that matter: a later commit has a greater one
     change: ChangeWord
     id: str
     cell: str
-    feature: bytes  # JSON of the wire.CameraFeature; of a removed camera as it was last
+    feature: bytes  # JSON of the wire.CameraFeature; empty of a removed one
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +122,8 @@ class Store(Protocol):
     def region(self, cells: Iterable[str], *, wait: bool = False) -> AbstractContextManager[bool]:
         """Be the only one who fuses in these areas, by any names, until the transaction ends.
 
-        Inside a transaction. Gives False at once where another has one of them, or waits.
+        Inside a transaction, after ``hold_map``: who has the map alone has all areas. Gives False
+        at once where another has one of them, or waits.
         """
 
     # --- what came in ---------------------------------------------------------------------------
@@ -185,8 +186,8 @@ class Store(Protocol):
     def cameras_of(self, numbers: Iterable[int]) -> list[str]:
         """Ids of the cameras that these records have a part in, sorted."""
 
-    def partners(self, numbers: Iterable[int]) -> set[int]:
-        """Numbers of all records that share a camera with one of these."""
+    def cameras_with(self, numbers: Iterable[int]) -> list[Stored]:
+        """The same as whole cameras."""
 
     def put_cameras(
         self, old: Iterable[str], new: Iterable[tuple[str, str, Camera, Shown]]
@@ -231,6 +232,9 @@ class Store(Protocol):
 
     def tally(self) -> list[Tally]:
         """Counts of confirmed cameras per kind and month."""
+
+    def tally_in(self, box: Box, limit: int) -> list[Tally] | None:
+        """The same of a box; None if more than ``limit`` are in it, and no more are read."""
 
     def revision(self) -> int:
         """Number of the newest line of the journal, 0 for none."""

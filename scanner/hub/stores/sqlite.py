@@ -184,6 +184,9 @@ class SqliteStore(Intake, Mapped, Ledger):
     def hold_map(self, *, alone: bool = False) -> None:
         """The write lock of the transaction keeps out every other."""
 
+    def _hold_intake(self, *, alone: bool = False) -> None:
+        """The write lock of the transaction keeps out every other."""
+
     @contextlib.contextmanager
     def region(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[bool]:  # noqa: ARG002
         """The write lock of the transaction keeps out every other."""
@@ -211,17 +214,19 @@ class SqliteStore(Intake, Mapped, Ledger):
         )
         return int(row[0]) if row else place
 
-    def _rows_in(self, columns: str, where: str, values: Values, box: Box) -> list[Row]:
+    def _rows_in(
+        self, columns: str, where: str, values: Values, box: Box, limit: int | None = None
+    ) -> list[Row]:
         exact, corners = within(box)
         query = (
             f"SELECT {columns} FROM shown NOT INDEXED WHERE place BETWEEN ? AND ? "  # noqa: S608
-            f"AND {exact} {where}"
+            f"AND {exact} {where} LIMIT ?"
         )
         found: list[Row] = []
         for first, last in _stretches(box):
-            found += self._db.rows(
-                query, (first * SLOTS, last * SLOTS + SLOTS - 1, *corners, *values)
-            )
+            place = first * SLOTS, last * SLOTS + SLOTS - 1
+            left = -1 if limit is None else limit - len(found)  # -1: all
+            found += self._db.rows(query, (*place, *corners, *values, left))
         return found
 
     def _points_in(self, box: tuple[int, int, int, int]) -> list[Row]:
@@ -241,7 +246,9 @@ def _stretches(box: Box) -> list[morton.Range]:
     west, south, east, north = box
     if west > east:
         ends = max(west, 180.0), min(east, -180.0)  # beyond the date line there is nothing
-        return _stretches((west, south, ends[0], north)) + _stretches((ends[1], south, east, north))
+        halves = (west, south, ends[0], north), (ends[1], south, east, north)
+        # Where the gap is narrow both cover it: no row may be found twice.
+        return morton.joined([stretch for half in halves for stretch in _stretches(half)])
     x0, y0 = morton.square(north, west)
     x1, y1 = morton.square(south, east)
     return morton.box_ranges(x0, y0, x1, y1)
