@@ -74,7 +74,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ceiling(self) -> float:
         """Records a second that the cores allow, were nothing ever waited for."""
-        # None at all: too few records for the clock of a process, which ticks a hundred times a second.
+        # None at all: too few records for the clock of a process, of ten milliseconds.
         spent = sum(self.cpu_us.values())
         return self.cores / spent * 1e6 if spent else math.inf
 
