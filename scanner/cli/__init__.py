@@ -5,17 +5,16 @@ Exit codes: 0 ok, 1 bug, 2 usage, 69 device missing, 74 disk, 75 broker away, 78
 
 import argparse
 import importlib
-import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from scanner import __version__
 from scanner.config import Config, load
-from scanner.errors import ScannerError, UsageError, from_checkout
+from scanner.errors import ScannerError, StoreError, UsageError, from_checkout
+from scanner.streams import flush, write_line
 
 COMMANDS: Final = (
     *("run", "watch", "relay", "detect", "replay", "outbox", "home", "wipe", "enrol", "tokens"),
@@ -58,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             arguments
         )
         unread = getattr(args, "unread", unread)
-        return int(args.run(args))
+        code = int(args.run(args))
+        _finish()
     except ScannerError as e:
         if debug:
             raise
@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return e.exit_code
     except BrokenPipeError:
         # The reader (head, less) has gone; nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            flush(stream)
         return unread
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -75,12 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(f"scanner: bug: {type(e).__name__}: {e} (run again with --debug and report it)")
         return EXIT_BUG
+    return code
+
+
+def _finish() -> None:
+    """An end that cannot be told is for us to say, not for the interpreter; raises StoreError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        flush(sys.stdout)
+        raise StoreError(f"standard output: {e.strerror}") from e
 
 
 def say(line: str) -> None:
     """A line for people, on standard error; none where its reader has gone, and no error."""
-    with suppress(OSError):
-        print(line, file=sys.stderr)
+    write_line(sys.stderr, line)
 
 
 def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import ClassVar, TextIO
 
 from scanner.core.blink import TROUBLES, UNSHOWN
@@ -11,6 +10,7 @@ from scanner.errors import BrokerError
 from scanner.frame import Frame, Pixels
 from scanner.ports import Panel, Waiting
 from scanner.records import Detection, Position
+from scanner.streams import write_line
 
 
 class ScriptedFrames:
@@ -135,8 +135,7 @@ class ConsolePanel:
             return
         self._last = (state, detail)
         mark = self.MARKS.get(state, " ")
-        with suppress(OSError):  # whoever read it has gone; a walk goes on
-            print(f"{mark} {state}{': ' if detail else ''}{detail}", file=self._stream, flush=True)
+        write_line(self._stream, f"{mark} {state}{': ' if detail else ''}{detail}")
 
     def close(self) -> None:
         """Nothing is held open."""

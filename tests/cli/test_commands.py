@@ -189,19 +189,26 @@ def test_doctor_checks_everything_and_fails_with_the_first_code(tmp_path: Path) 
     assert result.returncode == 78
 
 
+@pytest.mark.parametrize(
+    "buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["by hand", "as a service"]
+)
 def test_watch_walks_on_when_nobody_reads_its_panel_and_is_not_done_when_nobody_reads_the_end(
-    tmp_path: Path, video: Path, track: Path
+    tmp_path: Path, video: Path, track: Path, buffering: dict[str, str]
 ) -> None:
     (tmp_path / "scanner.toml").write_text('[privacy]\nprofile = "open"\n')
     command: list[str | Path] = [sys.executable, "-m", "scanner", "watch", "--json"]
     command += ["--source", video, "--track", track, "--data", tmp_path / "data"]
     command += ["--config", tmp_path / "scanner.toml"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"} | buffering
     reading, writing = os.pipe()
     os.close(reading)
-    heard = subprocess.run(command, stdout=subprocess.PIPE, stderr=writing, check=False, cwd=ROOT)
-    assert json.loads(heard.stdout)["frames"] > 1
-    unheard = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=ROOT)
+    heard, unheard = (
+        subprocess.run(command, stdout=out, stderr=err, check=False, cwd=ROOT, env=environment)
+        for out, err in ((subprocess.PIPE, writing), (writing, subprocess.PIPE))
+    )
     os.close(writing)
+    assert heard.returncode == 0
+    assert json.loads(heard.stdout)["frames"] > 1
     assert unheard.returncode == 74
     assert b"Traceback" not in unheard.stderr
 
