@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import secrets
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,30 @@ def replace_secret(path: Path, content: bytes, *, mode: int, whatever_umask: boo
         with contextlib.suppress(OSError):  # a worn place of the card; the new one stands
             if old:
                 scramble(old)
+
+
+def create_secret(path: Path, content: bytes) -> bool:
+    """A file that only we read, whole or not at all; False where there is one. Raises StoreError.
+
+    Written beside and linked: a full card leaves no half of it, and two that make it at once agree.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(new, path)
+            settle(path.parent)
+        finally:
+            new.unlink()
+    except FileExistsError:
+        return False
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be made: {e.strerror}") from e
+    return True
 
 
 def scramble(file: io.FileIO) -> None:

@@ -19,6 +19,7 @@ import msgspec
 
 import scanner.demo
 from scanner.cli import add_config_option
+from scanner.cli.numbers import port
 from scanner.cli.text import table
 from scanner.core.assignment import FORBIDDEN, assign
 from scanner.core.geometry import distance_m
@@ -50,7 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the command."""
     parser = subparsers.add_parser("demo", help="a recorded walk, from pictures to the map")
     parser.add_argument("--once", action="store_true", help="end after the table")
-    parser.add_argument("--port", type=int, default=0, help="of the map page (0: a free one)")
+    parser.add_argument("--port", type=port, default=0, help="of the map page (0: a free one)")
     parser.add_argument(
         "--broker",
         choices=["auto", "mosquitto", "iotcore"],

@@ -33,6 +33,8 @@ from scanner.cli.hub_store import (
     existing,
     publication,
 )
+from scanner.cli.hub_work import tell_of_trouble
+from scanner.cli.numbers import port
 from scanner.cli.relay import add_broker_option, with_broker
 from scanner.errors import ConfigError, UsageError
 from scanner.hub import broker, keys, mapping, naming, simulate
@@ -76,13 +78,13 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve = commands.add_parser("serve", help="receive records, publish the map, show the page")
     add_places(serve)
     serve.add_argument("--host", default="127.0.0.1", help="address of the page")
-    serve.add_argument("--port", type=int, default=8080, help="port of the page; 0: a free one")
+    serve.add_argument("--port", type=port, default=8080, help="port of the page; 0: a free one")
     add_broker_option(serve)
     serve.add_argument(
         "--embedded-broker", action="store_true", help="start a broker on this machine, too"
     )
     serve.add_argument(
-        "--broker-port", type=int, default=1883, help="of the embedded broker; 0: a free one"
+        "--broker-port", type=port, default=1883, help="of the embedded broker; 0: a free one"
     )
     add_publication(serve)
     serve.add_argument("--require-token", action="store_true", help="only records with a token")
@@ -149,7 +151,7 @@ def _serve(args: argparse.Namespace) -> int:
         print(f"map     {hub.url}")
         print(f"broker  {settings.host}:{settings.port}")
         print(f"key     {key_to_text(public) if public else 'all are destroyed'}", flush=True)
-        stop.wait()
+        tell_of_trouble(hub.broker_trouble, stop)
     return 0
 
 

@@ -11,6 +11,7 @@ from nacl.public import PublicKey
 
 from scanner import enrolment, signing
 from scanner.cli import hub_cohorts
+from scanner.cli.numbers import LINE_MAX, between
 from scanner.cli.text import table
 from scanner.cli.tokens import Answer, Request, read, write
 from scanner.enrolment import Broker, Enrolment
@@ -49,7 +50,9 @@ def add_cohorts(commands: Commands, data: Path) -> None:
     new = actions.add_parser("new", help="make a cohort's key for a month")
     new.add_argument("cohort", help="small letters, digits, hyphens; never a person's name")
     new.add_argument("month", nargs="?", help="as in 2026-11; else the next one missing")
-    new.add_argument("--limit", type=int, default=cohorts.DEFAULT_LIMIT, help="tokens a month")
+    new.add_argument(
+        "--limit", type=between(1, LINE_MAX), default=cohorts.DEFAULT_LIMIT, help="tokens a month"
+    )
     sign = actions.add_parser("sign", help="sign a volunteer's request for tokens")
     sign.add_argument("cohort", help="the volunteer's")
     sign.add_argument("request", type=Path, help="by `scanner tokens request`")
@@ -228,7 +231,7 @@ def _made(args: argparse.Namespace) -> Enrolment:
             port=int(port),
             root=args.root,
             username=args.username,
-            password=_file(args.password_file).decode().strip() if args.password_file else "",
+            password=_password(args.password_file) if args.password_file else "",
             tls=args.tls or bool(args.ca),
             ca=_der(args.ca) if args.ca else b"",
         ),
@@ -267,6 +270,13 @@ def _file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}") from e
+
+
+def _password(path: Path) -> str:
+    try:
+        return _file(path).decode().strip()
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path}: not a password: not UTF-8") from e
 
 
 def _der(path: Path) -> bytes:

@@ -140,7 +140,8 @@ def bbox(text: str | None) -> Box | None:
 
 def take_in(args: argparse.Namespace) -> int:
     """Read a file of OpenStreetMap's cameras and link them with ours."""
-    name = args.source or args.file.name
+    # A name that is not UTF-8 is no text for a database.
+    name = (args.source or args.file.name).encode(errors="replace").decode()
     with existing(args) as store:
         known, linked = osm_known.take_in(store, name, osm_import.read(args.file))
     print(f"{known} cameras known by {name}, {linked} of them on the map")

@@ -16,6 +16,7 @@ import msgspec
 
 from scanner.cli import review_screen
 from scanner.cli.hub_store import add_places, default_data, existing
+from scanner.cli.numbers import line_number
 from scanner.cli.text import json_line, table
 from scanner.core.wire import CameraFeature
 from scanner.errors import UsageError
@@ -42,7 +43,7 @@ def add_review(commands: Commands) -> None:
     parser.set_defaults(run=_screen)
     actions = parser.add_subparsers(metavar="list|log|undo|DECISION")
     command = actions.add_parser("list", help="what waits, first what a decision changes most")
-    command.add_argument("--limit", type=int, default=20, metavar="N")
+    command.add_argument("--limit", type=line_number, default=20, metavar="N")
     _common(command, run=_list)
     for verb, text in WORDS.items():
         command = actions.add_parser(verb, help=text)
@@ -50,11 +51,11 @@ def add_review(commands: Commands) -> None:
         _common(command, run=_decide, verb=verb)
     _add_more(actions)
     command = actions.add_parser("undo", help="take a decision back, or an undoing")
-    command.add_argument("number", type=int, help="of the line, as `log` shows it")
+    command.add_argument("number", type=line_number, help="of the line, as `log` shows it")
     _common(command, run=_undo)
     command = actions.add_parser("log", help="all that was decided, and by whom")
-    command.add_argument("--since", type=int, default=0, metavar="NUMBER")
-    command.add_argument("--limit", type=int, default=LOG_MAX, metavar="N")
+    command.add_argument("--since", type=line_number, default=0, metavar="NUMBER")
+    command.add_argument("--limit", type=line_number, default=LOG_MAX, metavar="N")
     _common(command, run=_log)
 
 

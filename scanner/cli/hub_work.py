@@ -10,8 +10,10 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Final
 
-from scanner.cli import add_config_option, config_of
+from scanner.cli import add_config_option, config_of, say
 from scanner.cli.hub_cohorts import add_land
 from scanner.cli.hub_ingest import add_keep
 from scanner.cli.hub_store import add_places, database
@@ -20,7 +22,8 @@ from scanner.errors import ConfigError, UsageError
 from scanner.hub.intake import Intake, IntakeOptions
 from scanner.outgoing import mqtt_password
 
-NAME = r"[a-z0-9-]{1,12}"  # with what stands before it a client id that every broker takes
+TELL_EVERY_S: Final = 2.0
+NAME: Final = r"[a-z0-9-]{1,12}"  # with what stands before it a client id that every broker takes
 
 
 def add_work(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,6 +44,16 @@ def add_work(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add_broker_option(parser)
     add_config_option(parser)
     parser.set_defaults(run=run)
+
+
+def tell_of_trouble(trouble: Callable[[], str], stop: threading.Event) -> None:
+    """Until stopped, say on standard error when the broker is away and when it is back."""
+    told = ""
+    while not stop.wait(TELL_EVERY_S):
+        now = trouble()
+        if now != told:
+            say(f"scanner: {now or 'the broker is back'}")
+        told = now
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,5 +82,5 @@ def run(args: argparse.Namespace) -> int:
         intake.start()
         print(f"worker  {args.name}", flush=True)
         print(f"broker  {mqtt.host}:{mqtt.port}", flush=True)
-        stop.wait()
+        tell_of_trouble(lambda: intake.inbox.trouble, stop)
     return 0

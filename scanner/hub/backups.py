@@ -35,7 +35,8 @@ def back_up(where: str | Path, file: Path) -> None:
         raise UsageError(f"{file} is there already", hint="name another file, or remove it")
     with contextlib.closing(open_store(where)) as store, _beside(file) as unfinished:
         # Nobody else may read it, from its first byte.
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE))
+        with _in_words(file):
+            os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE))
         if isinstance(store, SqliteStore):
             store.copy_to(unfinished)
         else:
@@ -110,7 +111,8 @@ def _check(file: Path) -> None:
 def _beside(file: Path) -> Iterator[Path]:
     """A name in the same folder, renamed to ``file`` if all goes well, else removed."""
     unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
+    with _in_words(file):
+        unfinished.unlink(missing_ok=True)
     try:
         yield unfinished
         with _in_words(file):
@@ -127,7 +129,9 @@ def _beside(file: Path) -> Iterator[Path]:
 def _in_words(file: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, sqlite3.Error) as e:
+    except OSError as e:
+        raise StoreError(f"{file}: {e.strerror or e}") from e
+    except sqlite3.Error as e:
         raise StoreError(f"{file}: {e}") from e
 
 

@@ -11,7 +11,6 @@ answer to the network, blinded anew, and checked before anything leaves.
 
 import datetime as dt
 import math
-import os
 import re
 import secrets
 from pathlib import Path
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from scanner.core import tokens
 from scanner.core.blind import EXPONENT, PublicKey, verify
 from scanner.core.wire import Record
+from scanner.disk import create_secret, make_folder, replace
 from scanner.enrolment import end_day, first_day, following
 from scanner.errors import StoreError, UsageError, WireError
 
@@ -127,7 +127,7 @@ def create(data: Path, cohort: str, month: str, limit: int = DEFAULT_LIMIT) -> I
         raise UsageError(f"{month}: tokens are issued by the month", hint="as in 2026-11")
     first_day(month)
     path = _folder(data, cohort) / f"{month}.pem"
-    if path.exists():
+    if path.exists():  # making one takes a second
         raise UsageError(f"{cohort} has a key of {month}")
     private = rsa.generate_private_key(EXPONENT, tokens.KEY_BITS)
     text = private.private_bytes(
@@ -135,16 +135,11 @@ def create(data: Path, cohort: str, month: str, limit: int = DEFAULT_LIMIT) -> I
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (path.parent / LIMIT_FILE).exists():
-            (path.parent / LIMIT_FILE).write_text(f"{limit}\n", encoding="ascii")
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            os.fsync(file.fileno())
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be written: {e.strerror}") from e
+    make_folder(path.parent, mode=0o700)
+    if not (path.parent / LIMIT_FILE).exists():
+        replace(path.parent / LIMIT_FILE, f"{limit}\n".encode(), mode=0o600)
+    if not create_secret(path, text):
+        raise UsageError(f"{cohort} has a key of {month}")
     modulus = private.public_key().public_numbers().n
     return Issuer(cohort=cohort, month=month, key=PublicKey(modulus))
 
@@ -174,7 +169,7 @@ def sign(data: Path, cohort: str, identity: bytes, blinded: list[bytes]) -> list
     if not 0 < len(blinded) <= MOST_A_REQUEST or len(set(blinded)) != len(blinded):
         raise UsageError(f"1 to {MOST_A_REQUEST} different tokens a request are signed")
     folder = _folder(data, cohort)
-    done, limit = issued(data, cohort, month), int((folder / LIMIT_FILE).read_text("ascii"))
+    done, limit = issued(data, cohort, month), _count(folder / LIMIT_FILE)
     if done + len(blinded) > limit:
         raise UsageError(
             f"{cohort} has {limit - done} of {limit} tokens left for {month}, not {len(blinded)}"
@@ -182,16 +177,23 @@ def sign(data: Path, cohort: str, identity: bytes, blinded: list[bytes]) -> list
     signer = _private(folder / f"{month}.pem")
     answers = [signer.sign(message) for message in blinded]
     # Counted before the answers leave this function: a crash wastes tokens, it never adds any.
-    new = folder / f"{month}.issued.new"
-    new.write_text(f"{done + len(blinded)}\n", encoding="ascii")
-    new.replace(folder / f"{month}.issued")
+    replace(folder / f"{month}.issued", f"{done + len(blinded)}\n".encode(), mode=0o600)
     return answers
 
 
 def issued(data: Path, cohort: str, month: str) -> int:
     """Number of tokens that were signed."""
     path = _folder(data, cohort) / f"{month}.issued"
-    return int(path.read_text("ascii")) if path.exists() else 0
+    return _count(path) if path.exists() else 0
+
+
+def _count(path: Path) -> int:
+    try:
+        return int(path.read_bytes())
+    except (OSError, ValueError) as e:
+        raise StoreError(
+            f"{path}: not a number of tokens", hint="write the number there that was"
+        ) from e
 
 
 def _folder(data: Path, cohort: str) -> Path:

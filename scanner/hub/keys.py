@@ -5,7 +5,6 @@ A key whose epoch is long over is destroyed: then nobody, not even under force, 
 that were sealed to it.
 """
 
-import contextlib
 import hashlib
 import os
 import re
@@ -17,7 +16,7 @@ import msgspec
 from nacl.public import PrivateKey, PublicKey
 from nacl.signing import SigningKey
 
-from scanner.disk import replace, settle
+from scanner.disk import create_secret, replace, settle
 from scanner.enrolment import EPOCH
 from scanner.errors import UNREADABLE, StoreError, UsageError
 
@@ -193,28 +192,9 @@ def _folder(path: Path) -> None:
 
 def _secret(path: Path, make: Callable[[], bytes]) -> bytes:
     """The 32 bytes in a file; made at the first call."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            if not path.exists():
-                _create(path, make())
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be made: {e.strerror}") from e
+    if not path.exists():
+        create_secret(path, make())
     return _read(path)
-
-
-def _create(path: Path, secret: bytes) -> None:
-    # Written beside and linked: a crash leaves no half key, and two starts at once agree on one.
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(new, path)
-        settle(path.parent)
-    finally:
-        new.unlink()
 
 
 def _read(path: Path) -> bytes:

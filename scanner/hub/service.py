@@ -176,11 +176,15 @@ class Hub:
         self._web_thread.join()
         self._opened.close()
 
+    def broker_trouble(self) -> str:
+        """Why there is no connection to the broker; empty while there is one."""
+        return self._intake.inbox.trouble or self._session.trouble
+
     def health(self) -> Health:
         """How the hub is at this moment."""
         worker = self._intake.worker
         trouble = worker.trouble or ("" if worker.alive else "stopped")
-        broker = self._intake.inbox.trouble or self._session.trouble
+        broker = self.broker_trouble()
         return Health(
             ok=not broker and not trouble,
             broker=broker or "online",

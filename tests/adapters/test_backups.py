@@ -70,6 +70,11 @@ def told(store: Store) -> tuple[object, ...]:
     return store.version(), store.private_version(), store.revision(), store.changes_since(0)
 
 
+def test_a_copy_into_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="x: No such file or directory"):
+        backups.back_up(tmp_path / "hub.sqlite3", tmp_path / "nowhere" / "x")
+
+
 def test_what_comes_back_is_what_was_there(url: str, target: str, tmp_path: Path) -> None:
     file = tmp_path / "backup"
     with contextlib.closing(open_store(url)) as store:

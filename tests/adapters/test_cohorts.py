@@ -3,6 +3,8 @@
 import datetime as dt
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -220,6 +222,23 @@ def test_a_cohort_gets_no_more_tokens_than_its_limit(tmp_path: Path) -> None:
     path.write_text("no key")
     with pytest.raises(StoreError, match="not usable"):
         cohorts.issuers(tmp_path)
+
+
+def test_a_full_card_leaves_no_half_key_and_a_damaged_count_is_told(tmp_path: Path) -> None:
+    cohorts.create(tmp_path, "small", "2026-11")  # what follows is about the key alone
+    program = (
+        "import resource, sys; from pathlib import Path; from scanner.hub import cohorts;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500));"
+        "cohorts.create(Path(sys.argv[1]), 'small', '2026-12')"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "StoreError" in done.stderr
+    folder = tmp_path / "cohorts" / "small"
+    assert sorted(p.name for p in folder.iterdir()) == ["2026-11.pem", "limit"]
+    (folder / "2026-11.issued").write_bytes(b"\xff\xfe")
+    with pytest.raises(StoreError, match="not a number"):
+        cohorts.issued(tmp_path, "small", "2026-11")
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "Anna", "-x", "a" * 33])

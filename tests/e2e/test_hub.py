@@ -176,6 +176,19 @@ def serve(data: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
+def test_a_hub_says_that_its_broker_is_away(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "hub", "serve", "--data", tmp_path, "--port", "0", "--broker", "127.0.0.1:9"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"SCANNER_CONFIG": ""},
+    ) as hub:
+        assert hub.stderr
+        assert hub.stderr.readline() == "scanner: broker 127.0.0.1:9: Connection refused\n"
+        hub.terminate()
+
+
 def count(data: Path) -> int:
     with contextlib.closing(sqlite3.connect(data / DATABASE)) as db:
         return int(db.execute("SELECT count(*) FROM reports").fetchone()[0])
@@ -535,6 +548,9 @@ def test_export_reads_the_database_that_is_named(tmp_path: Path) -> None:
         (["serve", "--broker", "localhost:x"], 2, "HOST:PORT"),
         (["serve"], 78, "--embedded-broker"),
         (["serve", "--truth", "/nowhere"], 2, "no such file"),
+        (["serve", "--port", "99999"], 2, "0 to 65535"),
+        (["review", "log", "--since", "9" * 20], 2, "is wanted"),
+        (["review", "undo", "9" * 20], 2, "is wanted"),
     ],
 )
 def test_what_cannot_work_ends_in_one_line(
