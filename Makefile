@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 # What the tests run for real: a broker, gpsd with its player, a message bus, a clock that lies,
 # a database server, a browser, a compiler for an accelerator that fails when told to.
-TEST_PACKAGES := mosquitto mosquitto-clients gpsd gpsd-clients dbus libfaketime systemd postgresql postgresql-postgis chromium curl osmium-tool gcc libc6-dev
+TEST_PACKAGES := mosquitto mosquitto-clients gpsd gpsd-clients dbus libfaketime systemd postgresql postgresql-postgis chromium curl osmium-tool gcc libc6-dev fdisk e2fsprogs
 
 # $(call debian,PACKAGES): install those that are missing, all at once.
 define debian
