@@ -22,13 +22,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644, whatever_umask: bo
     new = unfinished(path)
     try:
         new.unlink(missing_ok=True)  # of a start that was cut off
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            if whatever_umask:
-                os.fchmod(handle, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_new(new, content, mode, whatever_umask=whatever_umask)
         new.replace(path)
         settle(path.parent)
     except OSError as e:
@@ -53,6 +47,17 @@ def replace_secret(path: Path, content: bytes, *, mode: int, whatever_umask: boo
                 scramble(old)
 
 
+def _write_new(new: Path, content: bytes, mode: int, *, whatever_umask: bool = False) -> None:
+    """A file that was not there, its content on the card. Raises OSError."""
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        if whatever_umask:
+            os.fchmod(handle, mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def create_secret(path: Path, content: bytes) -> bool:
     """A file that only we read, whole or not at all; False where there is one. Raises StoreError.
 
@@ -60,16 +65,12 @@ def create_secret(path: Path, content: bytes) -> bool:
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write_new(new, content, 0o600)
             os.link(new, path)
             settle(path.parent)
         finally:
-            new.unlink()
+            new.unlink(missing_ok=True)
     except FileExistsError:
         return False
     except OSError as e:
