@@ -15,7 +15,7 @@ MEMORY_MIB: Final = 3072
 PACKING: Final = threading.Lock()  # what a machine is to run lies in the tree meanwhile
 PYTEST: Final = (
     *("python", "-u", "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.arm64.told"),
-    *("-q", "--tb=short", "-o", "addopts=--import-mode=importlib"),
+    *("-v", "--tb=short", "-o", "addopts=--import-mode=importlib"),
 )
 # Nothing of it is needed to run the tests, and it all is to be unpacked.
 UNWANTED: Final = (

@@ -29,6 +29,7 @@ LEFT_OUT: Final = {
     "adapters/test_poisoning.py": HUB,
     "adapters/test_review.py": HUB,
     "adapters/test_review_api.py": HUB,
+    "adapters/test_review_edges.py": HUB,
     "adapters/test_simultaneous.py": HUB,
     "adapters/test_units.py": BUILD,
     "cli/test_hub_export.py": HUB,

@@ -25,7 +25,6 @@ def scanner(*arguments: object, **environment: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
 

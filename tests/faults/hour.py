@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -52,8 +53,7 @@ class Hour:
         system = self.system
         system.start()
         if plan.PI in system.parts:
-            self._threads.append(threading.Thread(target=self._walk_the_demo))
-            self._threads[-1].start()
+            self._beside(self._walk_the_demo)
         told_s = 0.0
         while (now_s := (time.monotonic() - system.begun_s) * self._speed) < self._duration_s:
             system.care()
@@ -88,15 +88,21 @@ class Hour:
         match fault.kind:
             case "lose":
                 self._lose(fault.target)
-            case "backup" | "restore":
-                work = self._back_up if fault.kind == "backup" else self._restore
-                self._threads.append(threading.Thread(target=work))
-                self._threads[-1].start()
+            case "backup":
+                self._beside(self._back_up)
+            case "restore":
+                self._beside(self._restore)
+            case "cut off":  # asked of a server that may be stalled, and is let go on by this loop
+                self._beside(self.system.postgres.cut_off)
             case "line" | "full disk" | "clock":
                 self._ends.append((fault.at_s + fault.for_s, fault))
                 self._begin(fault)
             case kind if kind not in plan.INSIDE:
                 self._hit(fault, fault.for_s / self._speed)
+
+    def _beside(self, work: Callable[[], None]) -> None:
+        self._threads.append(threading.Thread(target=work))
+        self._threads[-1].start()
 
     def _begin(self, fault: Fault) -> None:
         system = self.system
@@ -129,8 +135,6 @@ class Hour:
                     file.unlink()
             case "stall":
                 part.stall(for_s)
-            case "cut off":
-                self.system.postgres.cut_off()
 
     def _lose(self, device: str) -> None:
         """It never comes back, and with it what was on its card."""
