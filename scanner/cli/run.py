@@ -4,12 +4,14 @@ This process only starts the two and waits; it opens neither lens nor network.
 """
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -155,7 +157,8 @@ def _scanner(command: str, args: argparse.Namespace) -> list[str]:
 
 def _start(children: list[Process], command: list[str]) -> Process:
     # Without threads here, code between fork and exec is safe; killed, we could tell them nothing.
-    child = subprocess.Popen(command, preexec_fn=wall.end_with_parent)  # noqa: S603, PLW1509
+    bound = partial(wall.end_with_parent, os.getpid())
+    child = subprocess.Popen(command, preexec_fn=bound)  # noqa: S603, PLW1509
     children.append(child)
     return child
 

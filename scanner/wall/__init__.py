@@ -176,9 +176,11 @@ def _close(rules: seccomp.Rules) -> None:
     seccomp.install(rules)
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Have this process told to end when the one that started it is gone, however it went."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # gone before it was asked for: nobody would tell
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -226,6 +226,25 @@ def test_what_run_has_started_ends_with_it_even_where_it_is_killed(
         until(lambda: not any(runs_still(pid) for pid in pids), 30)
 
 
+ORPHAN = """
+import os, time
+from scanner import wall
+parent = os.getpid()
+if not os.fork():
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    print("alone", flush=True)
+    wall.end_with_parent(parent)
+    print("still here", flush=True)
+"""
+
+
+def test_who_is_alone_before_it_asks_to_be_told_ends_at_once() -> None:
+    command = [sys.executable, "-c", ORPHAN]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
+    assert done.stdout == "alone\n"
+
+
 def test_a_relay_that_dies_is_told_and_the_walk_goes_on(tmp_path: Path) -> None:
     key = key_to_text(PrivateKey.generate().public_key)
     config = f'{WAITING}[privacy]\nhub_key = "{key}"\n'

@@ -114,7 +114,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self.process.communicate(timeout=60)  # what it has left behind holds its end of the pipe
         self._notify.close()
 
     def memory_mb(self) -> float:
