@@ -235,7 +235,7 @@ def test_bench_says_how_fast_this_machine_looks(tmp_path: Path) -> None:
     row = json.loads(result.stdout)
     assert row["tiles_per_frame"] == 15
     assert 0 < row["invoke_min_ms"] <= row["invoke_ms"]
-    assert 0 < row["invoke_share"] < 1
+    assert 0 < row["invoke_share"] <= 1  # rounded: slow processors do little else
     assert row["peak_memory_mb"] > 10
     assert plot.read_text().startswith("<svg")
     assert scanner("bench", "--frames", 1).stdout.count("\n") == 6
