@@ -93,11 +93,12 @@ def test_what_takes_too_much_is_noticed(change: str) -> None:
 _BAD = """
 import json, os, sys, time
 from tests.fuzz.measure import in_a_child
+from tests.fuzz.limits import SECONDS
 from tests.fuzz.target import Target
 
 def read(data):
     if data == b"bad":
-        until = time.process_time() + 2
+        until = time.process_time() + SECONDS + 1
         {"seconds": lambda: [0 for _ in iter(lambda: time.process_time() < until, False)],
          "memory": lambda: len(b"x" * 300_000_000),
          "error": lambda: 1 / 0,
