@@ -1,7 +1,7 @@
 """What picamera2 needs to drive libcamera's virtual camera, which is none of a Raspberry Pi.
 
 Memory comes from memfd instead of a dma heap, which build machines lack; the camera has no raw
-modes. All else is picamera2's own.
+modes and does not say how a frame went. All else is picamera2's own.
 """
 
 import mmap
@@ -69,13 +69,28 @@ class MemfdAllocator(DmaAllocator):
         # libcamera has duplicated the descriptor.
         self.libcamera_fds.append(planes[0].fd)
         self.mapped_buffers_used[planes[0].fd] = False
-        buffer = libcamera.FrameBuffer(planes)
+        buffer = good(planes)
         self.mapped_buffers[buffer] = mmap.mmap(fd, config.frame_size)
         return buffer
 
     def acquire(self, buffers: Any) -> None:
         for buffer in buffers.values():
             self.mapped_buffers_used[buffer.planes[0].fd] = True
+
+
+def good(planes: list[Any]) -> Any:
+    """A buffer whose frames count as whole.
+
+    libcamera 0.4's virtual camera does not say how a frame went: a buffer says for ever what its
+    memory held when it was made, and picamera2 throws away all frames of one that says "error".
+    """
+    others = []  # kept meanwhile, or the next had the same memory
+    for _ in range(10_000):
+        buffer = libcamera.FrameBuffer(planes)
+        if buffer.metadata.status == libcamera.FrameMetadata.Status.Success:
+            return buffer
+        others.append(buffer)
+    raise RuntimeError("no memory for a buffer that was not in use before")
 
 
 class Virtual(picamera2.picamera2.Picamera2):
